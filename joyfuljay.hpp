@@ -1,0 +1,3523 @@
+// joyfuljay.hpp 0.1.0: what encrypted traffic shows without decrypting it, computed from raw frames.
+//
+// One C++17 header, standard library only. A fixed-capacity flow engine for routers, firewalls and gateways: feed it
+// frames, receive one row of features for each flow. No heap, exceptions, RTTI, threads, globals; sizeof(engine) is all
+// the memory there is. The same frames give the same rows, bit for bit, on every target.
+// SPDX-License-Identifier: MIT
+//
+// Quick start
+//
+//   #include "joyfuljay.hpp"
+//   namespace jj = joyfuljay;
+//
+//   struct gateway : jj::default_config {                          // inherit, override what differs
+//     static constexpr std::size_t max_flows = 4096;
+//     using groups = jj::type_list<jj::flow_meta, jj::timing, jj::size, jj::tcp>;
+//   };
+//   static jj::engine<gateway> engine;                             // lies in .bss; about 500 bytes a flow
+//
+//   const auto on_flow = [](const auto& row, const auto& flow, jj::end_reason why) {
+//     use(row.iat_mean, row.pkt_len_p90, row.tcp_fstat);           // a flow ended: every feature is a plain member
+//   };
+//   engine.seed({random_64_bits, random_64_bits});                 // once, before the first frame: see `seed`
+//   const auto fed = engine.feed({data, captured, wire_length, time_ns}, on_flow);
+//   if (fed.flow && fed.flow.packets() == 8)                       // or decide while the flow lives
+//     decide(fed.flow.template read<jj::timing>().iat_mean);
+//   engine.tick(now_ns, on_flow);                                  // the link is quiet: let idle flows end
+//   engine.flush(on_flow);                                         // shutting down: report every open flow
+//
+// Memory and time
+//
+//   A packet of a young flow updates a slot of 128 bytes and appends 9 bytes to the flow's log; features are computed
+//   when the flow is reported or read. A flow beyond `sample_packets` is promoted to a long-flow state, whose sketches
+//   keep stated error bounds. `jj footprint` prints every byte of a configuration, `tools/bench.cpp` its speed.
+//
+// What bad input does
+//
+//   Nothing on the wire is an error of the program: `feed` answers with a verdict, and `statistics` counts it. Frames
+//   may be cut, lie about every length and stand at any alignment; clocks may run backwards.
+//
+// Contents
+//
+//    1. Platform             versions, assertion, the few compiler differences
+//    2. Vocabulary           bytes, text, lists, frames, link types, verdicts, end reasons
+//    3. Configuration        the groups by name; every number and type a user may change
+//    4. Byte reader          big-endian fields from borrowed bytes; failure sticks
+//    5. Digests, ciphers     SHA-256; SipHash and HalfSipHash for the flow table
+//    6. Statistics           wide integers, moments, order statistics, sketches
+//    7. Frames               link layers, IPv4, IPv6, TCP, UDP: one frame in, one packet out
+//    8. Feature machinery    type sets, JOYFULJAY_GROUP, JOYFULJAY_FEATURE, for_each_feature
+//    9. Accumulators         what a flow remembers
+//   10. Feature groups       what a flow reports: flow_meta, timing, size, tcp
+//   11. Flow storage         key, index, slots, log chunks, lists, fragments: the fixed pools
+//   12. Engine               feed, tick, flush, live reading
+//   13. Writers              JSON, CSV, float vector, schema hash, reference
+//
+// Conventions: times are integer nanoseconds inside and double seconds in features; `fwd` is the direction of the
+// flow's first packet; a quantity carries its unit in its name or at its declaration. References of the form
+// [RFC 9293 3.1] name the section that a constant or rule comes from.
+#ifndef JOYFULJAY_HPP
+#define JOYFULJAY_HPP
+
+#include <cstddef>      // size_t
+#include <cstdint>      // fixed-width integers
+#include <cstring>      // memcpy
+#include <type_traits>  // is_same, conditional, is_invocable
+#include <utility>      // integer_sequence
+
+// ---- 1. Platform -------------------------------------------------------------------------------------------------
+// Versions, the assertion, and what differs between compilers. Nothing here is configuration: see section 3.
+
+// Major: layouts or meanings changed, rows of different majors do not mix. Minor: features or functions were added.
+// Patch: neither. The build files read the version from here.
+#define JOYFULJAY_VERSION_MAJOR 0
+#define JOYFULJAY_VERSION_MINOR 1
+#define JOYFULJAY_VERSION_PATCH 0
+
+/// States an invariant of this header, never a property of the input. Define it before the include to replace it.
+#ifndef JOYFULJAY_ASSERT
+#include <cassert>
+#define JOYFULJAY_ASSERT(condition) assert(condition)
+#endif
+
+#if !defined(__GNUC__)
+#include <cmath>  // sqrt; g++ and clang have it built in, which spares 12,000 lines
+#endif
+
+namespace joyfuljay {
+inline namespace v0 {
+namespace detail {
+
+/// The only function of the mathematical library that the header uses: IEEE 754 rounds it the same way everywhere.
+inline double square_root(double x) {
+#if defined(__GNUC__)
+  return __builtin_sqrt(x);
+#else
+  return std::sqrt(x);
+#endif
+}
+
+/// Number of bits needed to write x: 0 for 0, 64 for the largest value.
+inline unsigned bit_length(std::uint64_t x) {
+#if defined(__GNUC__)
+  return x == 0 ? 0 : 64 - static_cast<unsigned>(__builtin_clzll(x));
+#else
+  unsigned bits = 0;
+  for (unsigned step = 32; step != 0; step /= 2)
+    if (x >> step != 0) x >>= step, bits += step;
+  return bits + static_cast<unsigned>(x);
+#endif
+}
+
+/// The same for compile-time sizes.
+constexpr unsigned bits_for(std::uint64_t x) { return x == 0 ? 0 : 1 + bits_for(x >> 1); }
+
+}  // namespace detail
+
+// ---- 2. Vocabulary -----------------------------------------------------------------------------------------------
+// The types that the caller sees: what goes into the engine and what it says about it.
+
+/// A list of types: feature groups in a configuration, accumulators that a group needs.
+template <class... Types> struct type_list {};
+
+/// A stretch of somebody else's memory. Never owns, never null when not empty.
+struct bytes {
+  const std::uint8_t* data = nullptr;
+  std::size_t length = 0;
+
+  bool empty() const { return length == 0; }
+  /// The first `count` bytes, fewer when there are fewer.
+  bytes first(std::size_t count) const { return {data, count < length ? count : length}; }
+  /// What follows the first `count` bytes; empty when there is nothing.
+  bytes after(std::size_t count) const { return count < length ? bytes{data + count, length - count} : bytes{}; }
+};
+
+/// A short string of fixed capacity, not terminated. What does not fit is dropped.
+template <std::size_t Capacity> struct text {
+  static_assert(Capacity < 65536, "joyfuljay: a text holds at most 65535 bytes");
+  char characters[Capacity] = {};
+  std::uint16_t length = 0;
+
+  void clear() { length = 0; }
+  void append(char c) {
+    if (length < Capacity) characters[length++] = c;
+  }
+  void append(const char* literal) {
+    while (*literal != '\0') append(*literal++);
+  }
+  void append_decimal(std::uint64_t value) {
+    if (value >= 10) append_decimal(value / 10);
+    append(static_cast<char>('0' + value % 10));
+  }
+  /// Lower case, without leading zeros.
+  void append_hexadecimal(std::uint32_t value) {
+    if (value >= 16) append_hexadecimal(value / 16);
+    append("0123456789abcdef"[value % 16]);
+  }
+};
+
+/// A feature with several values. The elements belong to the engine: valid until the next call on it.
+template <class Value> struct list {
+  const Value* elements = nullptr;
+  std::size_t length = 0;
+  std::size_t padded_length = 0;  ///< writers fill up to this many with zeros, where that is more
+
+  const Value* begin() const { return elements; }
+  const Value* end() const { return elements + length; }
+};
+
+/// One packet in a sequence of packet lengths and times (SPLT).
+struct splt_step {
+  std::uint32_t ip_len;     ///< bytes
+  double gap;               ///< seconds since the packet before, 0 for the first
+  std::int8_t direction_sign;  ///< 1 forward, -1 backward
+};
+
+/// Which end of the flow sent a packet. The sender of the flow's first packet is the initiator; nobody swaps later.
+enum direction : std::uint8_t { fwd, bwd };
+
+/// An IPv4 or IPv6 address as it stands in the header, or the pseudonym that replaces it (`anonymize_addresses`).
+struct ip_address {
+  enum kind : std::uint8_t { none = 0, v4 = 4, v6 = 6, pseudonym = 8 };
+  std::uint8_t octets[16] = {};  ///< 4, 16 or 8 of them count
+  kind form = none;
+
+  static constexpr std::size_t longest_text = 39;  // eight groups of four digits, seven colons
+  text<longest_text> to_text() const;
+};
+
+/// The link-layer header types of capture files that the parser opens (www.tcpdump.org/linktypes.html).
+enum class link_type : std::uint32_t {
+  null = 0,         ///< BSD loopback, address family in the byte order of the capturing host
+  ethernet = 1,     ///< Ethernet II with VLAN, QinQ, MPLS and PPPoE
+  ppp = 9,          ///< PPP, with or without HDLC address and control
+  raw_bsd = 12,     ///< IP header at once, as some BSDs number it
+  raw_openbsd = 14,
+  ppp_hdlc = 50,
+  pppoe = 51,
+  raw = 101,        ///< IP header at once: netfilter queues, tun devices
+  loop = 108,       ///< OpenBSD loopback
+  linux_sll = 113,  ///< Linux cooked capture
+  ipv4 = 228,
+  ipv6 = 229,
+  linux_sll2 = 276,
+  per_frame = 0xFFFFFFFF  ///< in a configuration: each frame says its own (`frame::link`)
+};
+
+/// One captured frame. The bytes are only read during the call, at any alignment.
+struct frame {
+  const std::uint8_t* data = nullptr;
+  std::size_t captured = 0;         ///< bytes at `data`
+  std::uint32_t wire_length = 0;    ///< bytes on the wire, link header included; `captured` counts when it is larger
+  std::int64_t time_ns = 0;         ///< any epoch; Unix time where features are compared. May run backwards.
+  link_type link = link_type::raw;  ///< read only when the configuration's link is `per_frame`
+};
+
+/// What became of a frame. Every frame is counted under exactly one verdict in `engine_statistics::frames`.
+enum class verdict : std::uint8_t {
+  counted,              ///< belongs to a flow
+  not_ip,               ///< ARP, STP, LLDP, IPX ...: no IPv4 or IPv6 inside, as far as links are opened
+  unknown_link,         ///< the link type is none of `link_type`
+  malformed_link,       ///< link header cut short, or more than 128 tags or labels
+  malformed_ip,         ///< IP header cut short, wrong version, impossible length, over eight extension headers
+  malformed_transport,  ///< TCP or UDP header cut short, impossible data offset
+  refused               ///< fed from inside a sink of the same engine
+};
+inline constexpr std::size_t verdict_count = 7;
+inline constexpr const char* verdict_names[verdict_count] = {
+    "counted", "not_ip", "unknown_link", "malformed_link", "malformed_ip", "malformed_transport", "refused"};
+
+/// Why a row is reported.
+enum class end_reason : std::uint8_t {
+  idle,      ///< no packet for `idle_timeout_ns`
+  active,    ///< older than `active_timeout_ns`
+  closed,    ///< TCP closing or reset, and `tcp_linger_ns` passed, or a new SYN came, or `flush`
+  full,      ///< `flow_packet_limit` was reached, the next packet opened a new flow
+  evicted,   ///< room was needed for another flow
+  flushed,   ///< `flush`
+  snapshot   ///< one of `snapshot_packets` was reached: the flow goes on
+};
+inline constexpr std::size_t end_reason_count = 7;
+inline constexpr const char* end_reason_names[end_reason_count] = {"idle",    "active",  "closed",  "full",
+                                                                    "evicted", "flushed", "snapshot"};
+
+/// The secret of the flow table. Whoever knows it can make packets slow, nothing else.
+struct hash_key {
+  std::uint64_t low = 0, high = 0;
+};
+
+/// What the engine says of itself. All counters are from its start and never wrap in practice (64 bits).
+struct engine_statistics {
+  std::uint64_t frames[verdict_count];         ///< by verdict; their sum is the number of calls of feed
+  std::uint64_t flows_created;                 ///< equals the sum of rows over all reasons but snapshot, plus open flows
+  std::uint64_t rows[end_reason_count];        ///< reported, by reason
+  std::uint64_t evicted_for_slot;              ///< rows[evicted], by what was missing
+  std::uint64_t evicted_for_chunk;
+  std::uint64_t evicted_for_long_state;
+  std::uint64_t evicted_for_chain;             ///< more than `max_chain` flows under one hash: see `seed`
+  std::uint64_t promoted;                      ///< flows that outgrew `sample_packets`
+  std::uint64_t fragments_followed;            ///< later fragments that found their first
+  std::uint64_t fragments_orphaned;            ///< later fragments that did not: a flow of their own, ports 0
+  std::uint32_t open_flows, most_open_flows;   ///< now, and at the fullest moment
+  std::uint32_t used_chunks, most_used_chunks;
+  std::uint32_t used_long_states, most_used_long_states;
+  bool seeded;                                 ///< false: the flow table runs under the public key 0
+};
+
+// ---- 3. Configuration --------------------------------------------------------------------------------------------
+// Inherit default_config, override what differs, and pass the result on: engine<my_config>. A misspelt name is silently
+// a new member; `jj footprint` shows the configuration in effect.
+
+// The feature groups, in the order of the reference; section 10 defines them.
+struct flow_identifier;  // flow_meta: flow_id, a salted digest of the five-tuple. Costs a SHA-256 a row; off by default.
+struct flow_addresses;   // flow_meta: src_ip, dst_ip
+struct flow_ports;       // flow_meta: src_port, dst_port and the class of the latter
+struct flow_totals;      // flow_meta: protocol, times, packets, bytes, rates, TCP milestones, header names
+struct timing;           // inter-arrival times: moments, quantiles, bursts, idle periods, response time
+struct gap_sequences;    // timing: the first inter-arrival times and time stamps, one by one. Off by default.
+struct splt_sequences;   // timing: lengths, times and directions of the first packets (SPLT). Off by default.
+struct size;             // packet and payload lengths: moments, quantiles, mode, asymmetry
+struct tcp;              // flag counts and ratios, handshake, closing, anomalies
+
+/// The whole group of the reference. Leave addresses or ports out by naming the parts instead.
+using flow_meta = type_list<flow_addresses, flow_ports, flow_totals>;
+
+struct siphash;      // keyed hash for 64-bit machines
+struct halfsiphash;  // keyed hash for 32-bit machines: half the work there, a 64-bit key
+
+/// The packet counts at which a row is reported while the flow goes on.
+template <std::uint32_t... Packets> struct packet_numbers {};
+
+/// Every number and type a user may change. A value that is not a size may also be a static variable of the derived
+/// struct, for programs that choose it at run time (tools/jj.cpp does); as a constant it costs nothing.
+struct default_config {
+  // What is computed.
+  using groups = type_list<flow_meta, timing, size, tcp>;  ///< in column order; nested lists are flattened
+  struct user_data {};                                     ///< the caller's own members of each flow; start as zero
+  using snapshot_packets = packet_numbers<>;               ///< ascending; rows with end_reason::snapshot
+
+  // How much memory there is.
+  static constexpr std::size_t max_flows = 1024;       ///< open at once; any number from 1
+  static constexpr std::size_t sample_packets = 128;   ///< flows up to here are exact in quantiles and modes; 1 to 1000
+  static constexpr std::size_t log_chunks = 0;         ///< of 64 bytes, seven packets each; 0: five for every two flows
+  static constexpr std::size_t long_flows = 0;         ///< states of about 2.9 KB for longer flows; 0: one in 16 flows
+  static constexpr std::size_t max_fragments = 64;     ///< datagrams whose first fragment is remembered; 0: none
+  static constexpr std::size_t max_sequence_length = 50;  ///< packets in the sequences and SPLT
+
+  // What the frames are.
+  static constexpr link_type link = link_type::ethernet;  ///< or per_frame, which compiles the code of all link types
+
+  // When flows end (SEMANTICS: flow_timeout, active_timeout, tcp_linger, fragment_timeout, burst_threshold_ms).
+  static constexpr std::int64_t idle_timeout_ns = 60'000'000'000;      ///< silence that ends a flow
+  static constexpr std::int64_t active_timeout_ns = 0;                 ///< age that ends a flow; 0: never
+  static constexpr std::int64_t tcp_linger_ns = 1'000'000'000;         ///< a closed flow still takes stragglers so long
+  static constexpr std::int64_t fragment_timeout_ns = 30'000'000'000;  ///< how long a first fragment is remembered
+  static constexpr std::int64_t burst_threshold_ns = 50'000'000;       ///< a gap of at least this parts two bursts
+  static constexpr std::uint32_t flow_packet_limit = 0xFFFFFFFF;       ///< packets that end a flow: its counters have 32 bits
+  static constexpr bool expire_while_feeding = true;  ///< end idle flows as packets pass, two at most a packet; false:
+                                                      ///< when their next packet comes, room is needed, or at `tick`
+
+  // What is shown.
+  static constexpr bool anonymize_addresses = false;  ///< src_ip, dst_ip: 64 bits of SHA-256 over salt and address
+
+  // How the flow table hashes. Records do not depend on it.
+  using keyed_hash = std::conditional_t<(sizeof(std::size_t) >= 8), siphash, halfsiphash>;
+};
+
+// ---- 4. Byte reader ----------------------------------------------------------------------------------------------
+// Fields from borrowed bytes. Reading past the end fails, a failed reader yields zeros and stays failed, so a parser
+// reads what it needs and asks once. Nothing here can read outside the bytes it was given.
+
+/// `Length` bytes that are there for certain. Offsets are checked by the compiler.
+template <std::size_t Length> class block {
+ public:
+  explicit block(const std::uint8_t* at) : at_(at) {}
+  template <std::size_t Offset> std::uint8_t u8() const {
+    static_assert(Offset < Length, "joyfuljay: offset outside the block");
+    return at_[Offset];
+  }
+  template <std::size_t Offset> std::uint16_t u16() const {
+    return static_cast<std::uint16_t>(u8<Offset>() << 8 | u8<Offset + 1>());
+  }
+  template <std::size_t Offset> std::uint32_t u32() const {
+    return static_cast<std::uint32_t>(u16<Offset>()) << 16 | u16<Offset + 2>();
+  }
+  template <std::size_t Offset> std::uint64_t u64() const {
+    return static_cast<std::uint64_t>(u32<Offset>()) << 32 | u32<Offset + 4>();
+  }
+
+ private:
+  const std::uint8_t* at_;
+};
+
+namespace detail {
+inline constexpr std::size_t largest_block = 40;  // the IPv6 header
+inline constexpr std::uint8_t zeros[largest_block] = {};
+}  // namespace detail
+
+class reader {
+ public:
+  explicit reader(bytes input) : begin_(input.data), next_(input.data), left_(input.length) {}
+
+  bool failed() const { return failed_; }
+  std::size_t left() const { return left_; }
+  /// Bytes read so far.
+  std::size_t position() const { return static_cast<std::size_t>(next_ - begin_); }
+
+  /// The next `Length` bytes, or as many zeros.
+  template <std::size_t Length> block<Length> take() {
+    static_assert(Length <= detail::largest_block, "joyfuljay: enlarge detail::zeros");
+    const block<Length> here = peek<Length>();
+    skip(Length);
+    return here;
+  }
+  /// The same without moving on. Too few bytes are zeros and no failure.
+  template <std::size_t Length> block<Length> peek() const {
+    static_assert(Length <= detail::largest_block, "joyfuljay: enlarge detail::zeros");
+    return block<Length>(left_ >= Length ? next_ : detail::zeros);
+  }
+  bool skip(std::size_t count) {
+    if (count > left_) return fail();
+    next_ += count;
+    left_ -= count;
+    return true;
+  }
+  /// All that is left.
+  bytes rest() const { return {next_, left_}; }
+
+ private:
+  bool fail() {
+    failed_ = true;
+    left_ = 0;
+    return false;
+  }
+  const std::uint8_t* begin_;
+  const std::uint8_t* next_;
+  std::size_t left_;
+  bool failed_ = false;
+};
+
+// ---- 5. Digests, ciphers -----------------------------------------------------------------------------------------
+// Written from the standards. None of this protects a secret against side channels of the machine it runs on.
+
+/// SHA-256 [FIPS 180-4]. 300 bytes of tables.
+class sha256 {
+ public:
+  static constexpr std::size_t digest_length = 32;
+
+  void update(bytes input) {
+    for (std::size_t at = 0; at < input.length; ++at) update(input.data[at]);
+  }
+  template <std::size_t Capacity> void update(const text<Capacity>& input) {
+    for (std::size_t at = 0; at < input.length; ++at) update(static_cast<std::uint8_t>(input.characters[at]));
+  }
+  void update(std::uint8_t byte) {
+    block_[length_++ % 64] = byte;
+    if (length_ % 64 == 0) compress();
+  }
+  /// Ends the message. The object is spent.
+  void finish(std::uint8_t (&digest)[digest_length]) {
+    const std::uint64_t bits = length_ * 8;
+    update(std::uint8_t{0x80});
+    while (length_ % 64 != 56) update(std::uint8_t{0});
+    for (int shift = 56; shift >= 0; shift -= 8) update(static_cast<std::uint8_t>(bits >> shift));
+    for (std::size_t at = 0; at < digest_length; ++at)
+      digest[at] = static_cast<std::uint8_t>(state_[at / 4] >> (24 - at % 4 * 8));
+  }
+
+ private:
+  static std::uint32_t rotate(std::uint32_t x, unsigned right) { return x >> right | x << (32 - right); }
+
+  void compress() {
+    static constexpr std::uint32_t round_constants[64] = {  // [FIPS 180-4 4.2.2]
+        0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+        0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
+        0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
+        0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
+        0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+        0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
+        0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+        0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
+    std::uint32_t words[16];  // the message schedule, sixteen words at a time
+    for (std::size_t t = 0; t < 16; ++t) {
+      const block<4> four(block_ + 4 * t);
+      words[t] = four.u32<0>();
+    }
+    std::uint32_t a = state_[0], b = state_[1], c = state_[2], d = state_[3];
+    std::uint32_t e = state_[4], f = state_[5], g = state_[6], h = state_[7];
+    for (std::size_t t = 0; t < 64; ++t) {
+      if (t >= 16) {
+        const std::uint32_t w15 = words[(t - 15) % 16], w2 = words[(t - 2) % 16];
+        words[t % 16] += (rotate(w15, 7) ^ rotate(w15, 18) ^ w15 >> 3) + words[(t - 7) % 16] +
+                         (rotate(w2, 17) ^ rotate(w2, 19) ^ w2 >> 10);
+      }
+      const std::uint32_t t1 = h + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + ((e & f) ^ (~e & g)) +
+                               round_constants[t] + words[t % 16];
+      const std::uint32_t t2 = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
+      h = g, g = f, f = e, e = d + t1, d = c, c = b, b = a, a = t1 + t2;
+    }
+    const std::uint32_t sums[8] = {a, b, c, d, e, f, g, h};
+    for (std::size_t at = 0; at < 8; ++at) state_[at] += sums[at];
+  }
+
+  std::uint32_t state_[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,  // [FIPS 180-4 5.3.3]
+                             0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+  std::uint64_t length_ = 0;
+  std::uint8_t block_[64];
+};
+
+namespace detail {
+
+/// SipHash (Aumasson, Bernstein: "SipHash: a fast short-input PRF", 2012) and its 32-bit relative HalfSipHash: one
+/// construction over words of 64 or 32 bits. The message is whole words, which stand for their little-endian bytes.
+template <class Word, unsigned First, unsigned Second, unsigned Third, unsigned Fourth, unsigned Half> class sip_state {
+ public:
+  sip_state(Word k0, Word k1, Word c0, Word c1, Word c2, Word c3) : v0_(k0 ^ c0), v1_(k1 ^ c1), v2_(k0 ^ c2), v3_(k1 ^ c3) {}
+
+  template <unsigned Rounds> void absorb(Word message) {
+    v3_ ^= message;
+    rounds<Rounds>();
+    v0_ ^= message;
+  }
+  /// v1 ^ v3 is the 32-bit result of HalfSipHash, the xor of all four the 64-bit result of SipHash.
+  template <unsigned Rounds> void finish() {
+    v2_ ^= 0xff;
+    rounds<Rounds>();
+  }
+  Word odd() const { return v1_ ^ v3_; }
+  Word all() const { return v0_ ^ v1_ ^ v2_ ^ v3_; }
+
+ private:
+  static constexpr unsigned width = sizeof(Word) * 8;
+  static Word rotate(Word x, unsigned left) { return x << left | x >> (width - left); }
+
+  template <unsigned Rounds> void rounds() {
+    for (unsigned round = 0; round < Rounds; ++round) {
+      v0_ += v1_, v1_ = rotate(v1_, First) ^ v0_, v0_ = rotate(v0_, Half);
+      v2_ += v3_, v3_ = rotate(v3_, Second) ^ v2_;
+      v0_ += v3_, v3_ = rotate(v3_, Third) ^ v0_;
+      v2_ += v1_, v1_ = rotate(v1_, Fourth) ^ v2_, v2_ = rotate(v2_, Half);
+    }
+  }
+  Word v0_, v1_, v2_, v3_;
+};
+
+/// SipHash-C-D over whole 64-bit words.
+template <unsigned C, unsigned D> std::uint64_t sip64(const hash_key& key, const std::uint64_t* words, std::size_t count) {
+  sip_state<std::uint64_t, 13, 16, 21, 17, 32> state(key.low, key.high, 0x736f6d6570736575, 0x646f72616e646f6d,
+                                                     0x6c7967656e657261, 0x7465646279746573);
+  for (std::size_t at = 0; at < count; ++at) state.template absorb<C>(words[at]);
+  state.template absorb<C>(static_cast<std::uint64_t>(count * 8) << 56);
+  state.template finish<D>();
+  return state.all();
+}
+
+/// HalfSipHash-C-D over whole 64-bit words, keyed by the low half of the key.
+template <unsigned C, unsigned D> std::uint32_t sip32(const hash_key& key, const std::uint64_t* words, std::size_t count) {
+  sip_state<std::uint32_t, 5, 8, 7, 13, 16> state(static_cast<std::uint32_t>(key.low),
+                                                  static_cast<std::uint32_t>(key.low >> 32), 0, 0, 0x6c796765, 0x74656462);
+  for (std::size_t at = 0; at < count; ++at) {
+    state.template absorb<C>(static_cast<std::uint32_t>(words[at]));
+    state.template absorb<C>(static_cast<std::uint32_t>(words[at] >> 32));
+  }
+  state.template absorb<C>(static_cast<std::uint32_t>(count * 8) << 24);
+  state.template finish<D>();
+  return state.odd();
+}
+
+}  // namespace detail
+
+/// SipHash-1-3: 128-bit key. 8 ns for an IPv4 flow key on x86-64, no more than FNV-1a.
+struct siphash {
+  static std::uint32_t hash(const hash_key& key, const std::uint64_t* words, std::size_t count) {
+    return static_cast<std::uint32_t>(detail::sip64<1, 3>(key, words, count));
+  }
+};
+
+/// HalfSipHash-1-3: only the low 64 bits of the key count. 168 instead of 354 instructions on 32-bit MIPS.
+struct halfsiphash {
+  static std::uint32_t hash(const hash_key& key, const std::uint64_t* words, std::size_t count) {
+    return detail::sip32<1, 3>(key, words, count);
+  }
+};
+
+// ---- 6. Statistics -----------------------------------------------------------------------------------------------
+// Integers in, quotients out. Sums of any length are exact; a double appears only when a feature is computed, as one
+// division of two integers or the square root of one, which IEEE 754 rounds the same way on every target. Everything
+// here starts as zero bytes and has no initialisers, so that the pools that hold it lie in .bss.
+
+/// An unsigned integer of `Words` times 64 bits. Sums and products wrap only where the caller chose too few words.
+template <unsigned Words> struct wide {
+  std::uint64_t word[Words];  ///< least significant first
+
+  static wide from(std::uint64_t value) {
+    wide result{};
+    result.word[0] = value;
+    return result;
+  }
+  template <unsigned Fewer> static wide from(const wide<Fewer>& value) {
+    static_assert(Fewer <= Words, "joyfuljay: this would lose the upper words");
+    wide result{};
+    for (unsigned at = 0; at < Fewer; ++at) result.word[at] = value.word[at];
+    return result;
+  }
+  template <unsigned Fewer> wide& operator+=(const wide<Fewer>& other) {
+    static_assert(Fewer <= Words, "joyfuljay: this would lose the upper words");
+    bool carry = false;
+    for (unsigned at = 0; at < Words; ++at) {
+      const std::uint64_t addend = at < Fewer ? other.word[at] : 0;
+      const std::uint64_t sum = word[at] + addend;
+      const std::uint64_t with_carry = sum + carry;
+      carry = sum < addend || with_carry < sum;
+      word[at] = with_carry;
+    }
+    return *this;
+  }
+  wide& operator+=(std::uint64_t value) { return *this += wide<1>{{value}}; }
+  /// The caller knows that `other` is not larger.
+  wide& operator-=(const wide& other) {
+    bool borrow = false;
+    for (unsigned at = 0; at < Words; ++at) {
+      const std::uint64_t difference = word[at] - other.word[at];
+      const bool below = word[at] < other.word[at] || (difference == 0 && borrow);
+      word[at] = difference - borrow;
+      borrow = below;
+    }
+    return *this;
+  }
+  /// Returns the remainder.
+  std::uint32_t divide(std::uint32_t divisor) {
+    std::uint64_t rest = 0;
+    for (unsigned at = Words; at-- > 0;) {
+      const std::uint64_t high = rest << 32 | word[at] >> 32;
+      const std::uint64_t low = high % divisor << 32 | (word[at] & 0xFFFFFFFF);
+      word[at] = high / divisor << 32 | low / divisor;
+      rest = low % divisor;
+    }
+    return static_cast<std::uint32_t>(rest);
+  }
+  bool operator<(const wide& other) const {
+    for (unsigned at = Words; at-- > 0;)
+      if (word[at] != other.word[at]) return word[at] < other.word[at];
+    return false;
+  }
+  void multiply(std::uint64_t factor);
+  bool is_zero() const {
+    std::uint64_t any = 0;
+    for (unsigned at = 0; at < Words; ++at) any |= word[at];
+    return any == 0;
+  }
+};
+
+/// All 128 bits of a product.
+inline wide<2> product(std::uint64_t a, std::uint64_t b) {
+#if defined(__SIZEOF_INT128__)
+  __extension__ typedef unsigned __int128 native;
+  const native both = static_cast<native>(a) * b;
+  return {{static_cast<std::uint64_t>(both), static_cast<std::uint64_t>(both >> 64)}};
+#else
+  const std::uint64_t a_low = a & 0xFFFFFFFF, a_high = a >> 32, b_low = b & 0xFFFFFFFF, b_high = b >> 32;
+  const std::uint64_t low = a_low * b_low, high = a_high * b_high;
+  const std::uint64_t first = a_high * b_low + (low >> 32);  // at most 2^64 - 2^32
+  const std::uint64_t second = a_low * b_high + (first & 0xFFFFFFFF);
+  return {{second << 32 | (low & 0xFFFFFFFF), high + (first >> 32) + (second >> 32)}};
+#endif
+}
+
+template <unsigned Words> void wide<Words>::multiply(std::uint64_t factor) {
+  std::uint64_t carry = 0;
+  for (unsigned at = 0; at < Words; ++at) {
+    wide<2> part = product(word[at], factor);
+    part += carry;
+    word[at] = part.word[0];
+    carry = part.word[1];
+  }
+}
+
+/// All bits of a product of several words.
+template <unsigned A, unsigned B> wide<A + B> product(const wide<A>& a, const wide<B>& b) {
+  wide<A + B> result{};
+  for (unsigned i = 0; i < A; ++i) {
+    std::uint64_t carry = 0;
+    for (unsigned j = 0; j < B; ++j) {
+      wide<2> part = product(a.word[i], b.word[j]);  // part + carry + word fits: (2^64-1)^2 + 2 (2^64-1) = 2^128 - 1
+      part += carry;
+      part += result.word[i + j];
+      result.word[i + j] = part.word[0];
+      carry = part.word[1];
+    }
+    result.word[i + B] = carry;
+  }
+  return result;
+}
+
+template <unsigned Words> wide<2 * Words> square(const wide<Words>& x) { return product(x, x); }
+
+namespace detail {
+
+/// The double whose mantissa is the top 53 bits of `top`, rounded to even, and whose value is `top` * 2^exponent.
+/// `top` has its highest bit set; `sticky` says that there are more bits below it.
+inline double round_to_double(std::uint64_t top, bool sticky, unsigned exponent) {
+  const std::uint64_t dropped = top & 0x7FF;
+  std::uint64_t mantissa = top >> 11;
+  if (dropped > 0x400 || (dropped == 0x400 && (sticky || (mantissa & 1) != 0))) ++mantissa;
+  // Adding the mantissa with its hidden bit carries into the exponent, also when rounding made it 2^53.
+  const std::uint64_t encoded = (static_cast<std::uint64_t>(exponent + 63 + 1022) << 52) + mantissa;
+  double value;
+  std::memcpy(&value, &encoded, sizeof value);
+  return value;
+}
+
+}  // namespace detail
+
+/// The nearest double, ties to even. In integers, because compilers' run-time libraries are not all needed or trusted.
+inline double to_double(std::uint64_t x) {
+  if (x >> 53 == 0) return static_cast<double>(static_cast<std::int64_t>(x));
+  const unsigned shift = 64 - detail::bit_length(x);
+  // x * 2^shift has its top bit set; its exponent is -shift, and 63 + 1022 - shift stays positive.
+  return detail::round_to_double(x << shift, false, 0u - shift);
+}
+template <unsigned Words> double to_double(const wide<Words>& x) {
+  unsigned top = Words - 1;
+  while (top > 0 && x.word[top] == 0) --top;
+  if (top == 0) return to_double(x.word[0]);
+  const unsigned shift = 64 - detail::bit_length(x.word[top]);
+  std::uint64_t leading = x.word[top] << shift, below = x.word[top - 1];
+  if (shift != 0) leading |= below >> (64 - shift), below <<= shift;
+  bool sticky = below != 0;
+  for (unsigned at = 0; at + 1 < top; ++at) sticky = sticky || x.word[at] != 0;
+  return detail::round_to_double(leading, sticky, top * 64 - shift);
+}
+
+/// One division of two integers; 0 when the divisor is 0. Every float feature is this, or its square root.
+template <class Dividend, class Divisor> double quotient(const Dividend& a, const Divisor& b) {
+  const double divisor = to_double(b);
+  return divisor != 0 ? to_double(a) / divisor : 0;
+}
+/// The same of a difference of counters, which may be negative.
+inline double quotient_of_difference(std::uint64_t a, std::uint64_t minus, std::uint64_t b) {
+  return a >= minus ? quotient(a - minus, b) : -quotient(minus - a, b);
+}
+/// A ratio between the two directions: over nothing it is the numerator itself.
+inline double direction_ratio(std::uint64_t forward, std::uint64_t backward) {
+  return quotient(forward, backward != 0 ? backward : 1);
+}
+
+inline constexpr std::uint64_t ns_per_second = 1'000'000'000;
+inline double seconds(std::uint64_t ns) { return quotient(ns, ns_per_second); }
+
+/// Sum, sum of squares and extremes of integers below 2^`ValueBits`, of at most 2^32 of them. Exact. Two additions, a
+/// multiplication and two comparisons a value. The count is kept elsewhere, because several moments share it.
+template <unsigned ValueBits> struct moments {
+  static_assert(ValueBits == 32 || ValueBits == 64, "joyfuljay: moments are of 32-bit or 64-bit values");
+  using value = std::conditional_t<ValueBits == 32, std::uint32_t, std::uint64_t>;
+  static constexpr unsigned sum_words = ValueBits == 32 ? 1 : 2;      // 2^32 values of 32 (64) bits
+  static constexpr unsigned square_words = ValueBits == 32 ? 2 : 3;   // and their squares
+
+  wide<square_words> squares;
+  wide<sum_words> sum;
+  value least, most;
+
+  void add(value x, bool is_first) {
+    sum += x;
+    if constexpr (ValueBits == 32)
+      squares += static_cast<std::uint64_t>(x) * x;
+    else
+      squares += product(x, x);
+    if (x < least || is_first) least = x;
+    if (x > most) most = x;
+  }
+  /// The moments of two disjoint sets of values together.
+  moments joined(const moments& other, bool mine_empty, bool other_empty) const {
+    if (mine_empty) return other;
+    if (other_empty) return *this;
+    moments both = *this;
+    both.sum += other.sum;
+    both.squares += other.squares;
+    if (other.least < both.least) both.least = other.least;
+    if (other.most > both.most) both.most = other.most;
+    return both;
+  }
+
+  /// count^2 times the population variance: an integer, and never negative (Cauchy, Schwarz).
+  auto scaled_variance(std::uint64_t count) const {
+    auto result = product(wide<sum_words>::from(count), squares);
+    constexpr unsigned words = sum_words + square_words;
+    static_assert(words >= 2 * sum_words, "joyfuljay: the square of the sum must fit");
+    result -= wide<words>::from(square(sum));
+    return result;
+  }
+  /// The features divide by `unit` to leave integers: 1 for bytes, 10^9 for nanoseconds reported in seconds.
+  double mean(std::uint64_t count, std::uint64_t unit = 1) const { return quotient(sum, product(count, unit)); }
+  double variance(std::uint64_t count, std::uint64_t unit = 1) const {
+    return quotient(scaled_variance(count), square(product(count, unit)));
+  }
+  double deviation(std::uint64_t count, std::uint64_t unit = 1) const {
+    return detail::square_root(variance(count, unit));
+  }
+  /// Standard deviation over mean; 0 when the mean is 0.
+  double variation(std::uint64_t count) const {
+    return detail::square_root(quotient(scaled_variance(count), square(sum)));
+  }
+};
+
+/// Order statistics between two neighbours: the percentile of n sorted values lies at position (n-1) p / 100.
+struct percentile {
+  std::uint64_t low, high;  ///< the values around the position
+  std::uint32_t rest;       ///< hundredths of the way from low to high
+
+  double value(std::uint64_t unit = 1) const {
+    wide<2> sum = product(low, 100 - rest);
+    sum += product(high, rest);
+    return quotient(sum, product(100, unit));
+  }
+};
+
+namespace detail {
+
+/// Where the percentile lies: an index and hundredths. `count` is at least 1.
+struct rank_position {
+  std::uint64_t index;
+  std::uint32_t rest;
+  rank_position(std::uint64_t count, unsigned percent)
+      : index((count - 1) * percent / 100), rest(static_cast<std::uint32_t>((count - 1) * percent % 100)) {}
+};
+
+/// Ascending. Stable in effect, because keys that must keep an order carry it. Runs of eight by insertion, then
+/// merging into `spare`, which holds as many words: n log n in the worst case, n when the input is sorted.
+inline void sort(std::uint64_t* keys, std::size_t count, std::uint64_t* spare) {
+  constexpr std::size_t run = 8;
+  for (std::size_t begin = 0; begin < count; begin += run) {
+    const std::size_t end = begin + run < count ? begin + run : count;
+    for (std::size_t at = begin + 1; at < end; ++at) {
+      const std::uint64_t key = keys[at];
+      std::size_t hole = at;
+      for (; hole > begin && keys[hole - 1] > key; --hole) keys[hole] = keys[hole - 1];
+      keys[hole] = key;
+    }
+  }
+  std::uint64_t *from = keys, *to = spare;
+  for (std::size_t span = run; span < count; span *= 2) {
+    for (std::size_t begin = 0; begin < count; begin += 2 * span) {
+      const std::size_t middle = begin + span < count ? begin + span : count;
+      const std::size_t end = begin + 2 * span < count ? begin + 2 * span : count;
+      std::size_t left = begin, right = middle;
+      for (std::size_t at = begin; at < end; ++at) {
+        const bool take_left = right == end || (left < middle && from[left] <= from[right]);
+        to[at] = from[take_left ? left : right];
+        left += take_left;
+        right += !take_left;
+      }
+    }
+    std::uint64_t* const swapped = from;
+    from = to;
+    to = swapped;
+  }
+  if (from != keys) std::memcpy(keys, from, count * sizeof *keys);
+}
+
+inline percentile exact_percentile(const std::uint64_t* sorted, std::size_t count, unsigned percent) {
+  if (count == 0) return {};
+  const rank_position position(count, percent);
+  const std::uint64_t next = position.index + 1 < count ? position.index + 1 : position.index;
+  return {sorted[position.index], sorted[next], position.rest};
+}
+
+/// Counters of 16 bits. When one is full, all are halved: ranks stay, and 65,535 values have passed by then. Odd counts
+/// are rounded up and down in turn, so that the total keeps its half.
+template <std::size_t Length> void halve(std::uint16_t (&counts)[Length]) {
+  for (std::size_t at = 0; at < Length; ++at) counts[at] = static_cast<std::uint16_t>((counts[at] + at % 2) / 2);
+}
+
+}  // namespace detail
+
+/// Quantiles of gaps in nanoseconds, in 394 bytes. Seven logarithmic buckets an octave of (gap + 20 us); an answer is the
+/// middle of a bucket, within 4.95 % + 1 us of the value for every distribution, rank exact until a bucket has counted
+/// 65,535 packets and within 0.5 % of rank after that. Gaps above 73 minutes share one bucket, whose answer is the largest.
+class gap_sketch {
+ public:
+  void add(std::uint64_t gap) {
+    if (++counts_[bucket_of(gap)] == 0xFFFF) detail::halve(counts_);
+  }
+  /// The percentile, between the exact extremes.
+  percentile at(unsigned percent, std::uint64_t least, std::uint64_t most) const {
+    std::uint64_t total = 0;
+    for (const std::uint16_t count : counts_) total += count;
+    if (total == 0) return {};
+    const detail::rank_position position(total, percent);
+    const std::uint64_t next = position.index + 1 < total ? position.index + 1 : position.index;
+    return {value_at(position.index, least, most), value_at(next, least, most), position.rest};
+  }
+
+ private:
+  static constexpr std::uint64_t offset = 20'000;  // spends the permitted microsecond: 16 % fewer buckets
+  static constexpr unsigned lowest_octave = 14;    // 2^14 is below the offset
+  static constexpr unsigned octaves = 28;          // up to 2^42 ns
+  static constexpr unsigned per_octave = 7;
+  static constexpr std::size_t buckets = octaves * per_octave + 1;
+
+  static std::size_t bucket_of(std::uint64_t gap) {
+    // 2^(k/7), k = 1..6, without the leading 1, in 32 bits. No eighth of an octave holds two of them, so the top three
+    // bits of the mantissa choose the one to compare with; where an eighth holds none, nothing is above the limit.
+    static constexpr std::uint32_t limit[8] = {0x1aa59c41, 0x38114762, 0x588cea3f, 0x7c6a1f29,
+                                               0xffffffff, 0xa402feeb, 0xcfbb031a, 0xffffffff};
+    static constexpr std::uint8_t below[8] = {0, 1, 2, 3, 4, 4, 5, 6};
+    if (gap >= (std::uint64_t{1} << (lowest_octave + octaves)) - offset) return buckets - 1;
+    const std::uint64_t x = gap + offset;
+    const unsigned exponent = detail::bit_length(x) - 1;
+    const std::uint32_t mantissa = static_cast<std::uint32_t>(x << (63 - exponent) >> 31);  // the leading 1 falls off
+    const unsigned eighth = mantissa >> 29;
+    return (exponent - lowest_octave) * per_octave + below[eighth] + (mantissa > limit[eighth]);
+  }
+  /// 2 lo hi / (lo + hi), which is as far from both ends in proportion.
+  static std::uint64_t middle_of(std::size_t bucket) {
+    static constexpr std::uint32_t middle[per_octave] = {0x0caa1283, 0x28a125ff, 0x478168c6, 0x69986bb8,
+                                                         0x8f3bd29b, 0xb8ca2b3c, 0xe6abdaf9};  // over 1, in 32 bits
+    const std::uint64_t mantissa = std::uint64_t{1} << 32 | middle[bucket % per_octave];
+    const unsigned exponent = lowest_octave + static_cast<unsigned>(bucket / per_octave);
+    const std::uint64_t x = exponent < 32 ? mantissa >> (32 - exponent) : mantissa << (exponent - 32);
+    return x > offset ? x - offset : 0;
+  }
+  std::uint64_t value_at(std::uint64_t index, std::uint64_t least, std::uint64_t most) const {
+    std::size_t bucket = 0;
+    for (std::uint64_t seen = counts_[0]; seen <= index && bucket + 1 < buckets; seen += counts_[bucket]) ++bucket;
+    if (bucket + 1 == buckets) return most;
+    const std::uint64_t value = middle_of(bucket);
+    return value < least ? least : value > most ? most : value;
+  }
+
+  std::uint16_t counts_[buckets];
+};
+
+/// Quantiles of packet lengths by direction. Below 1,536 bytes in buckets of 8, answered by their middle: within 4 bytes.
+/// Above, in a sparse list of buckets of 16 bytes whose width doubles when the list is full: within 8 bytes for flows
+/// with up to 24 such jumbo sizes apart, then less fine. Ranks as in gap_sketch. 912 bytes.
+class length_sketch {
+ public:
+  void add(std::uint32_t length, direction dir) {
+    std::uint16_t& count = length < jumbo ? counts_[dir][length / width] : jumbo_bucket(length).count[dir];
+    if (++count == 0xFFFF) halve();
+  }
+  /// The percentile of one direction, or of both, between the exact extremes.
+  percentile at(unsigned percent, bool forward, bool backward, std::uint32_t least, std::uint32_t most) const {
+    std::uint64_t total = 0;
+    for (std::size_t at = 0; at < buckets + jumbo_used_; ++at) total += count_of(at, forward, backward);
+    if (total == 0) return {};
+    const detail::rank_position position(total, percent);
+    const std::uint64_t next = position.index + 1 < total ? position.index + 1 : position.index;
+    return {value_at(position.index, forward, backward, least, most), value_at(next, forward, backward, least, most),
+            position.rest};
+  }
+
+ private:
+  static constexpr std::uint32_t jumbo = 1536, width = 8;
+  static constexpr std::size_t buckets = jumbo / width;
+  static constexpr std::size_t jumbo_buckets = 24;
+  static constexpr unsigned least_jumbo_shift = 4;  // 16 bytes
+
+  struct jumbo_entry {
+    std::uint16_t number;  // length >> jumbo_shift()
+    std::uint16_t count[2];
+  };
+
+  unsigned jumbo_shift() const { return least_jumbo_shift + jumbo_doublings_; }
+
+  /// Ascending by number, so that the list reads as a histogram.
+  jumbo_entry& jumbo_bucket(std::uint32_t length) {
+    for (;;) {  // each turn but the last doubles the width, at most 28 times in the life of a flow
+      const std::uint32_t number = length >> jumbo_shift();
+      std::size_t at = 0;
+      while (at < jumbo_used_ && jumbo_[at].number < number) ++at;
+      if (number <= 0xFFFF) {
+        if (at < jumbo_used_ && jumbo_[at].number == number) return jumbo_[at];
+        if (jumbo_used_ < jumbo_buckets) {
+          for (std::size_t move = jumbo_used_; move > at; --move) jumbo_[move] = jumbo_[move - 1];
+          ++jumbo_used_;
+          jumbo_[at] = {static_cast<std::uint16_t>(number), {0, 0}};
+          return jumbo_[at];
+        }
+      }
+      double_jumbo_width();
+    }
+  }
+  void double_jumbo_width() {
+    ++jumbo_doublings_;
+    std::size_t kept = 0;
+    for (std::size_t at = 0; at < jumbo_used_; ++at) {
+      jumbo_entry entry = jumbo_[at];
+      entry.number = static_cast<std::uint16_t>(entry.number / 2);
+      if (kept != 0 && jumbo_[kept - 1].number == entry.number) {
+        bool full = false;
+        for (int dir = 0; dir < 2; ++dir) {
+          const std::uint32_t sum = std::uint32_t{jumbo_[kept - 1].count[dir]} + entry.count[dir];
+          full = full || sum >= 0xFFFF;
+          jumbo_[kept - 1].count[dir] = static_cast<std::uint16_t>(sum < 0xFFFE ? sum : 0xFFFE);
+        }
+        if (full) halve();
+      } else {
+        jumbo_[kept++] = entry;
+      }
+    }
+    jumbo_used_ = static_cast<std::uint8_t>(kept);
+  }
+  void halve() {
+    detail::halve(counts_[fwd]);
+    detail::halve(counts_[bwd]);
+    for (std::size_t at = 0; at < jumbo_used_; ++at) detail::halve(jumbo_[at].count);
+  }
+  std::uint32_t count_of(std::size_t at, bool forward, bool backward) const {
+    const std::uint16_t* const counts[2] = {at < buckets ? &counts_[fwd][at] : &jumbo_[at - buckets].count[fwd],
+                                            at < buckets ? &counts_[bwd][at] : &jumbo_[at - buckets].count[bwd]};
+    return (forward ? *counts[fwd] : 0u) + (backward ? *counts[bwd] : 0u);
+  }
+  std::uint64_t value_at(std::uint64_t index, bool forward, bool backward, std::uint32_t least,
+                         std::uint32_t most) const {
+    std::size_t at = 0;
+    const std::size_t last = buckets + jumbo_used_ - 1;
+    for (std::uint64_t seen = count_of(0, forward, backward); seen <= index && at < last;
+         seen += count_of(at, forward, backward))
+      ++at;
+    const std::uint64_t value = at < buckets ? at * width + (width - 1) / 2
+                                             : (std::uint64_t{jumbo_[at - buckets].number} << jumbo_shift()) +
+                                                   ((std::uint64_t{1} << jumbo_shift()) - 1) / 2;
+    return value < least ? least : value > most ? most : value;
+  }
+
+  std::uint16_t counts_[2][buckets];
+  jumbo_entry jumbo_[jumbo_buckets];
+  std::uint8_t jumbo_used_, jumbo_doublings_;
+};
+
+/// The most frequent packet length, by Space-Saving (Metwally, Agrawal, El Abbadi: "Efficient computation of frequent and
+/// top-k elements in data streams", 2005) with 32 counters. Right wherever the mode has more than a 32nd of the packets
+/// and leads by as much; its share is a lower bound, at most a 32nd too small. One pass over 32 sizes a packet at worst.
+class mode_sketch {
+ public:
+  void add(std::uint32_t length) {
+    std::size_t rarest = 0;
+    for (std::size_t at = 0; at < used_; ++at) {
+      if (sizes_[at] == length) return count(at);
+      if (counts_[at] < counts_[rarest]) rarest = at;
+    }
+    if (used_ < counters) rarest = used_++, counts_[rarest] = 0;
+    sizes_[rarest] = length;
+    errors_[rarest] = counts_[rarest];  // what others had counted here before
+    count(rarest);
+  }
+  std::uint32_t size() const { return sizes_[best()]; }
+  /// Packets of that length, for certain.
+  std::uint32_t certain_count() const { return counts_[best()] - errors_[best()]; }
+
+ private:
+  static constexpr std::size_t counters = 32;
+
+  /// A counter that has overtaken its neighbour changes places with it: frequent sizes are found first.
+  void count(std::size_t at) {
+    ++counts_[at];
+    if (at == 0 || counts_[at] <= counts_[at - 1]) return;
+    swap(sizes_, at);
+    swap(counts_, at);
+    swap(errors_, at);
+  }
+  static void swap(std::uint32_t (&values)[counters], std::size_t at) {
+    const std::uint32_t value = values[at];
+    values[at] = values[at - 1];
+    values[at - 1] = value;
+  }
+  std::size_t best() const {
+    std::size_t best = 0;
+    for (std::size_t at = 1; at < used_; ++at)
+      if (counts_[at] - errors_[at] > counts_[best] - errors_[best]) best = at;
+    return best;
+  }
+
+  std::uint32_t sizes_[counters], counts_[counters], errors_[counters];
+  std::uint8_t used_;
+};
+
+// ---- 7. Frames ---------------------------------------------------------------------------------------------------
+// One frame in, one packet or a verdict out; nothing is remembered from frame to frame. All lengths come from header
+// fields, so neither Ethernet padding nor the snap length changes them. Checksums are not verified.
+
+/// What a flow's log remembers of a packet: enough to compute every feature that needs no payload.
+struct logged_packet {
+  std::int64_t time_ns;
+  std::uint64_t gap_ns;       ///< since the flow's previous packet; 0 for the first and when the clock stepped back
+  std::uint32_t ip_len;       ///< bytes, IP header included
+  std::uint32_t payload_len;  ///< bytes behind the TCP or UDP header; of later fragments and other protocols, behind IP
+  direction dir;
+  std::uint8_t tcp_flags;     ///< CWR ECE URG ACK PSH RST SYN FIN; 0 without a TCP header
+  bool has_tcp_header;        ///< false for later fragments of a TCP packet, too
+  bool opens_flow;            ///< the first packet of its flow
+
+  bool has_flag(std::uint8_t flag) const { return (tcp_flags & flag) != 0; }
+};
+
+/// One parsed packet. Views borrow the frame and are cut where the capture was.
+struct packet : logged_packet {
+  std::uint32_t frame_len;  ///< bytes on the wire, link header included
+  bool is_ethernet;
+  bool is_first_fragment, is_later_fragment;
+  std::uint8_t ip_version;  ///< 4 or 6
+  std::uint8_t protocol;    ///< the next header after the IPv6 extension headers 0, 43, 44, 60
+  std::uint8_t fragment_protocol;        ///< of fragments: the protocol that keys the datagram
+  std::uint32_t fragment_id;
+  std::uint16_t source_port, target_port;  ///< 0 unless TCP or UDP
+  std::uint64_t source[2], target[2];      ///< addresses as big-endian numbers: IPv4 in source[1], IPv6 high half first
+  bytes network;                           ///< from the IP header on
+  bytes transport;                         ///< from the TCP or UDP header on; empty for later fragments
+  bytes payload;                           ///< the captured part, at most payload_len
+};
+
+/// TCP header flags [RFC 9293 3.1, RFC 3168 6.1].
+namespace tcp_flag {
+inline constexpr std::uint8_t fin = 0x01, syn = 0x02, rst = 0x04, psh = 0x08, ack = 0x10, urg = 0x20, ece = 0x40, cwr = 0x80;
+}
+
+/// Assigned Internet Protocol Numbers (IANA) that the header treats in a way of their own.
+namespace ip_protocol {
+inline constexpr std::uint8_t hop_by_hop = 0, icmp = 1, tcp = 6, udp = 17, routing = 43, fragment = 44, no_next_header = 59,
+                              destination_options = 60;
+}
+
+namespace detail {
+
+/// EtherTypes [IEEE 802 numbers, IANA].
+namespace ether_type {
+inline constexpr std::uint16_t ipv4 = 0x0800, ipv6 = 0x86DD, vlan = 0x8100, service_vlan = 0x88A8, old_qinq = 0x9100,
+                               mpls = 0x8847, mpls_multicast = 0x8848, pppoe_session = 0x8864;
+}
+
+inline constexpr unsigned max_tags = 128;           ///< VLAN tags, and as many MPLS labels; more is malformed
+inline constexpr unsigned max_ipv6_extensions = 8;  ///< more is malformed
+
+/// Reads what stands before the IP header. Each function leaves the reader there and says which version to expect.
+class link_parser {
+ public:
+  explicit link_parser(reader& input) : input_(input) {}
+  std::uint8_t ip_version = 0;
+  bool is_ethernet = false;
+
+  verdict parse(link_type link) {
+    switch (link) {
+      case link_type::ethernet: return ethernet();
+      case link_type::linux_sll: return after_ether_type(input_.take<16>().u16<14>());
+      case link_type::linux_sll2: return after_ether_type(input_.take<20>().u16<0>());
+      case link_type::null:
+      case link_type::loop: return address_family();
+      case link_type::ppp:
+      case link_type::ppp_hdlc: return ppp();
+      case link_type::pppoe: input_.skip(pppoe_header); return ppp();
+      case link_type::raw:
+      case link_type::raw_bsd:
+      case link_type::raw_openbsd:
+      case link_type::ipv4:
+      case link_type::ipv6: return version_nibble();
+      case link_type::per_frame: break;
+    }
+    return verdict::unknown_link;
+  }
+  verdict ethernet() {
+    is_ethernet = true;
+    return after_ether_type(input_.take<14>().u16<12>());
+  }
+
+ private:
+  static constexpr std::size_t pppoe_header = 6;  // [RFC 2516 4]
+
+  verdict expect(std::uint8_t version) {
+    ip_version = version;
+    return verdict::counted;
+  }
+  verdict after_ether_type(std::uint16_t type) {
+    for (unsigned tags = 0; !input_.failed() && tags <= max_tags; ++tags) {
+      switch (type) {
+        case ether_type::ipv4: return expect(4);
+        case ether_type::ipv6: return expect(6);
+        case ether_type::vlan:
+        case ether_type::service_vlan:
+        case ether_type::old_qinq: type = input_.take<4>().u16<2>(); continue;  // [IEEE 802.1Q 9.6]
+        case ether_type::mpls:
+        case ether_type::mpls_multicast: return mpls();
+        case ether_type::pppoe_session: input_.skip(pppoe_header); return ppp();
+        default: return verdict::not_ip;
+      }
+    }
+    return verdict::malformed_link;
+  }
+  verdict mpls() {  // [RFC 3032 2.1]
+    for (unsigned labels = 0; labels <= max_tags; ++labels) {
+      const bool bottom_of_stack = (input_.take<4>().u8<2>() & 1) != 0;
+      if (input_.failed()) return verdict::malformed_link;
+      if (bottom_of_stack) return version_nibble();
+    }
+    return verdict::malformed_link;
+  }
+  verdict ppp() {  // [RFC 1661 2, RFC 1662 3.1]: address and control are optional, the protocol may take one byte
+    if (input_.peek<2>().u16<0>() == 0xFF03) input_.skip(2);
+    std::uint16_t protocol = input_.peek<1>().u8<0>();
+    if ((protocol & 1) != 0)
+      input_.skip(1);
+    else
+      protocol = input_.take<2>().u16<0>();
+    if (input_.failed()) return verdict::malformed_link;
+    return protocol == 0x0021 ? expect(4) : protocol == 0x0057 ? expect(6) : verdict::not_ip;
+  }
+  verdict address_family() {  // written by a host of either byte order
+    const auto field = input_.take<4>();
+    if (input_.failed()) return verdict::malformed_link;
+    const std::uint32_t big = field.u32<0>();
+    const std::uint32_t little = static_cast<std::uint32_t>(field.u8<3>()) << 24 | static_cast<std::uint32_t>(field.u8<2>()) << 16 |
+                                 static_cast<std::uint32_t>(field.u8<1>()) << 8 | field.u8<0>();
+    const std::uint32_t family = little > 0xFFFF ? big : little;
+    if (family == 2) return expect(4);
+    return family == 10 || family == 24 || family == 28 || family == 30 ? expect(6) : verdict::not_ip;
+  }
+  /// No field says which version follows.
+  verdict version_nibble() {
+    if (input_.failed() || input_.left() == 0) return verdict::malformed_link;
+    const unsigned version = input_.peek<1>().u8<0>() >> 4;
+    return version == 4 || version == 6 ? expect(static_cast<std::uint8_t>(version)) : verdict::not_ip;
+  }
+  reader& input_;
+};
+
+/// The IPv4 header [RFC 791 3.1]; leaves the reader behind its options. `body` is the length of what follows.
+inline bool parse_ipv4(reader& input, packet& p, std::uint32_t& body) {
+  const std::size_t start = input.position();
+  const auto header = input.take<20>();
+  const std::uint32_t header_len = (header.u8<0>() & 15u) * 4;
+  if (input.failed() || header_len < 20 || !input.skip(header_len - 20)) return false;
+  p.ip_len = header.u16<2>();
+  if (p.ip_len == 0) p.ip_len = p.frame_len - static_cast<std::uint32_t>(start);  // segmentation offload: the frame decides
+  if (p.ip_len < header_len) return false;
+  body = p.ip_len - header_len;
+
+  p.protocol = header.u8<9>();
+  p.source[0] = p.target[0] = 0;
+  p.source[1] = header.u32<12>();
+  p.target[1] = header.u32<16>();
+  const unsigned more = header.u16<6>() & 0x2000u, offset = header.u16<6>() & 0x1FFFu;
+  p.is_later_fragment = offset != 0;
+  p.is_first_fragment = offset == 0 && more != 0;
+  p.fragment_protocol = p.protocol;
+  p.fragment_id = header.u16<4>();
+  return true;
+}
+
+/// The IPv6 header and the extension headers in front of the upper layer [RFC 8200 3, 4].
+inline bool parse_ipv6(reader& input, packet& p, std::uint32_t& body) {
+  const std::size_t start = input.position();
+  const auto header = input.take<40>();
+  if (input.failed()) return false;
+  const std::uint32_t payload_length = header.u16<4>();
+  std::uint8_t following = header.u8<6>();
+  p.ip_len = 40 + payload_length;
+  if (payload_length == 0 && following != ip_protocol::no_next_header) {  // jumbogram or segmentation offload
+    p.ip_len = p.frame_len - static_cast<std::uint32_t>(start);
+    if (p.ip_len < 40) return false;
+  }
+  body = p.ip_len - 40;
+  p.source[0] = header.u64<8>();
+  p.source[1] = header.u64<16>();
+  p.target[0] = header.u64<24>();
+  p.target[1] = header.u64<32>();
+
+  const auto is_walked = [](std::uint8_t next) {
+    return next == ip_protocol::hop_by_hop || next == ip_protocol::routing || next == ip_protocol::fragment ||
+           next == ip_protocol::destination_options;
+  };
+  for (unsigned walked = 0; is_walked(following) && !p.is_later_fragment; ++walked) {
+    if (walked == max_ipv6_extensions || body < 8 || input.left() < 8) return false;
+    const auto extension = input.peek<8>();
+    std::uint32_t length = 8;
+    if (following == ip_protocol::fragment) {  // [RFC 8200 4.5]; offset 0 and nothing to come is no fragment
+      const unsigned more = extension.u16<2>() & 1u, offset = extension.u16<2>() >> 3;
+      if (more != 0 || offset != 0) {
+        p.is_later_fragment = offset != 0;
+        p.is_first_fragment = offset == 0;
+        p.fragment_protocol = extension.u8<0>();
+        p.fragment_id = extension.u32<4>();
+      }
+    } else {
+      length = (extension.u8<1>() + 1u) * 8;
+    }
+    following = extension.u8<0>();
+    if (length > body) return false;
+    body -= length;
+    input.skip(length < input.left() ? length : input.left());  // not all of it need be captured
+  }
+  p.protocol = following;
+  return true;
+}
+
+/// TCP and UDP [RFC 9293 3.1, RFC 768]; any other protocol is all payload. `body` is what IP promises, input what there is.
+inline bool parse_transport(reader& input, packet& p, std::uint32_t body) {
+  std::uint32_t header_len = 0;
+  p.transport = input.rest().first(body);
+  if (p.is_later_fragment) {
+    p.transport = {};
+    p.payload = input.rest().first(body);
+  } else if (p.protocol == ip_protocol::tcp) {
+    if (p.transport.length < 20) return false;
+    const auto header = input.peek<20>();
+    header_len = (header.u8<12>() >> 4) * 4u;
+    if (header_len < 20 || header_len > body) return false;
+    p.source_port = header.u16<0>();
+    p.target_port = header.u16<2>();
+    p.tcp_flags = header.u8<13>();
+    p.has_tcp_header = true;
+  } else if (p.protocol == ip_protocol::udp) {
+    if (p.transport.length < 8) return false;
+    const auto header = input.peek<8>();
+    header_len = 8;
+    p.source_port = header.u16<0>();
+    p.target_port = header.u16<2>();
+  }
+  p.payload_len = body - header_len;
+  if (!p.is_later_fragment) p.payload = p.transport.after(header_len);
+  return true;
+}
+
+}  // namespace detail
+
+/// Takes a frame apart. Anything but `counted` leaves `p` unspecified. `Link` is fixed or `per_frame`.
+template <link_type Link> verdict parse_frame(const frame& f, packet& p) {
+  constexpr std::size_t longest = 0xFFFFFFFF;
+  const std::size_t captured = f.captured < longest ? f.captured : longest;
+  p = packet{};
+  p.time_ns = f.time_ns;
+  p.frame_len = f.wire_length > captured ? f.wire_length : static_cast<std::uint32_t>(captured);
+
+  reader input({f.data, captured});
+  detail::link_parser link(input);
+  const verdict found = Link == link_type::per_frame ? link.parse(f.link)
+                        : Link == link_type::ethernet ? link.ethernet() : link.parse(Link);
+  if (found != verdict::counted) return input.failed() ? verdict::malformed_link : found;
+  if (input.failed()) return verdict::malformed_link;
+  p.is_ethernet = link.is_ethernet;
+  p.ip_version = link.ip_version;
+  p.network = input.rest();
+
+  if (input.peek<1>().u8<0>() >> 4 != p.ip_version) return verdict::malformed_ip;
+  std::uint32_t body = 0;
+  if (!(p.ip_version == 4 ? detail::parse_ipv4(input, p, body) : detail::parse_ipv6(input, p, body)))
+    return verdict::malformed_ip;
+  return detail::parse_transport(input, p, body) ? verdict::counted : verdict::malformed_transport;
+}
+
+// ---- 8. Feature machinery ----------------------------------------------------------------------------------------
+// One macro declares, documents and computes a feature; everything else is derived from that declaration. Users write
+// groups of their own with the same two macros: examples/custom_group.cpp.
+
+namespace detail {
+
+template <class List> struct flat_list;
+template <class T> struct flat { using type = type_list<T>; };
+template <class... T> struct flat<type_list<T...>> { using type = typename flat_list<type_list<T...>>::type; };
+
+/// Set union in order of first appearance: {a, b} | {b, c} is {a, b, c}.
+template <class... A> constexpr auto operator|(type_list<A...> a, type_list<>) { return a; }
+template <class... A, class B, class... More> constexpr auto operator|(type_list<A...>, type_list<B, More...>) {
+  constexpr bool known = (std::is_same_v<A, B> || ...);
+  return std::conditional_t<known, type_list<A...>, type_list<A..., B>>{} | type_list<More...>{};
+}
+
+template <class... T> struct flat_list<type_list<T...>> {
+  using type = decltype((type_list<>{} | ... | typename flat<T>::type{}));
+};
+/// Nested lists as one, each type once.
+template <class List> using flattened = typename flat_list<List>::type;
+
+/// The given accumulators and all that these need in turn, each once, dependencies first.
+template <class... A> constexpr auto with_needs(type_list<A...>) {
+  return (type_list<>{} | ... | (with_needs(typename A::needs{}) | type_list<A>{}));
+}
+template <class... Groups> constexpr auto accumulators_of(type_list<Groups...>) {
+  return (type_list<>{} | ... | with_needs(typename Groups::needs{}));
+}
+
+template <template <class...> class Keep, class... T> constexpr auto filtered(type_list<T...>) {
+  return (type_list<>{} | ... | std::conditional_t<Keep<T>::value, type_list<T>, type_list<>>{});
+}
+
+template <std::size_t Number> struct number : std::integral_constant<std::size_t, Number> {};
+template <std::size_t Number> struct rank : rank<Number - 1> {};
+template <> struct rank<0> {};
+using highest_rank = rank<128>;  ///< the most features that one group may declare
+
+}  // namespace detail
+
+/// What is known about a feature besides its value. `type` is bool, int, float, str or list[...]; the unit of a plain
+/// number is "".
+struct feature_info {
+  const char *group, *name, *type, *unit, *about;
+};
+
+/// How a feature's C++ type is called in tables. Specialise it for types of your own.
+template <class Value> struct type_name {
+  static constexpr const char* value = std::is_floating_point_v<Value> ? "float" : "int";
+};
+template <> struct type_name<bool> { static constexpr const char* value = "bool"; };
+template <> struct type_name<const char*> { static constexpr const char* value = "str"; };
+template <> struct type_name<ip_address> { static constexpr const char* value = "str"; };
+template <std::size_t Capacity> struct type_name<text<Capacity>> { static constexpr const char* value = "str"; };
+template <> struct type_name<list<double>> { static constexpr const char* value = "list[float]"; };
+template <> struct type_name<list<std::uint32_t>> { static constexpr const char* value = "list[int]"; };
+template <> struct type_name<list<std::int8_t>> { static constexpr const char* value = "list[int]"; };
+template <> struct type_name<list<splt_step>> { static constexpr const char* value = "list[tuple]"; };
+
+/// Opens a group: the name under which its features are reported, and the accumulators that they read.
+#define JOYFULJAY_GROUP(name, ...)                                                                 \
+  using needs = ::joyfuljay::type_list<__VA_ARGS__>;                                               \
+  static constexpr const char* jj_group = #name;                                                   \
+  static ::joyfuljay::detail::number<0> jj_count(::joyfuljay::detail::rank<0>);
+
+/// Declares the member `name`. The braces that follow compute it from `flow` and may read the features above it.
+/// Features are numbered as they appear: each adds a jj_count that outranks the last one.
+#define JOYFULJAY_FEATURE(value_type, name, unit, about)                                                     \
+  value_type name{};                                                                                         \
+  enum : std::size_t { jj_at_##name = decltype(jj_count(::joyfuljay::detail::highest_rank{}))::value };      \
+  static ::joyfuljay::detail::number<jj_at_##name + 1> jj_count(::joyfuljay::detail::rank<jj_at_##name + 1>); \
+  template <class Visitor> constexpr void jj_visit(::joyfuljay::detail::number<jj_at_##name>, Visitor& visit) const {  \
+    visit(::joyfuljay::feature_info{jj_group, #name, ::joyfuljay::type_name<value_type>::value, unit, about}, name); \
+  }                                                                                                          \
+  template <class Flow> void jj_compute(::joyfuljay::detail::number<jj_at_##name>, const Flow& flow) {       \
+    name = jj_value_of_##name(flow);                                                                         \
+  }                                                                                                          \
+  template <class Flow> value_type jj_value_of_##name([[maybe_unused]] const Flow& flow) const
+
+namespace detail {
+
+template <class Group> using feature_numbers = std::make_index_sequence<decltype(Group::jj_count(highest_rank{}))::value>;
+
+template <class Group, class Flow, std::size_t... At>
+void compute_group(Group& group, const Flow& flow, std::index_sequence<At...>) {
+  (group.jj_compute(number<At>{}, flow), ...);
+}
+template <class Group, class Visitor, std::size_t... At>
+constexpr void visit_group(const Group& group, Visitor& visit, std::index_sequence<At...>) {
+  (group.jj_visit(number<At>{}, visit), ...);
+}
+
+}  // namespace detail
+
+/// The features of some groups side by side: row.iat_mean, not row.timing.iat_mean. Lists in it point into the engine.
+template <class... Groups> struct feature_row : Groups... {
+  template <class Flow> void compute(const Flow& flow) {
+    (detail::compute_group<Groups>(*this, flow, detail::feature_numbers<Groups>{}), ...);
+  }
+};
+
+namespace detail {
+template <class... Groups> feature_row<Groups...> row_of(type_list<Groups...>);
+}
+template <class GroupList> using row_for = decltype(detail::row_of(detail::flattened<GroupList>{}));
+
+/// Calls visit(const feature_info&, const Value& value) for every feature, in the order of declaration.
+template <class... Groups, class Visitor> constexpr void for_each_feature(const feature_row<Groups...>& row, Visitor&& visit) {
+  (detail::visit_group<Groups>(row, visit, detail::feature_numbers<Groups>{}), ...);
+}
+
+// ---- 9. Accumulators ---------------------------------------------------------------------------------------------
+// What a flow remembers. An accumulator is a struct whose members start as zero bytes, with `needs` (others that must be
+// updated before it) and one of three ways to be fed:
+//
+//   live       update(const packet&, const Flow&): at every packet, in the slot. For what the log does not hold, frame
+//              lengths and payload. The default, and the simplest for accumulators of your own.
+//   from_log   `static constexpr bool from_log = true` and update(const logged_packet&, const Flow&): replayed from the
+//              log for short flows, kept in the long-flow state for long ones; in an engine without a log, in the slot.
+//   sampled    `template <class Config> struct exact` and `struct sketch` with the same two functions, add and answer: the
+//              first sees the log of a short flow, the second every packet of a long one. The accumulator itself holds
+//              the answers. One of these in an engine is what makes it keep logs.
+//
+// A flow inherits each accumulator that its groups need, once; so members have distinct names, and there is no common
+// base class, because two equal empty bases could not share an address. In update(), `flow` is as the previous packet
+// left it, but for `needs`, whose members are up to date. Flow::config is the engine's configuration.
+
+/// Bytes on the wire by direction. One addition a packet.
+struct wire_bytes {
+  using needs = type_list<>;
+  std::uint64_t frame_bytes[2];
+
+  template <class Flow> void update(const packet& p, const Flow&) { frame_bytes[p.dir] += p.frame_len; }
+};
+
+/// Payload bytes by direction. One addition a packet.
+struct payload_bytes {
+  using needs = type_list<>;
+  static constexpr bool from_log = true;
+  std::uint64_t payload_sum[2];
+
+  template <class Flow> void update(const logged_packet& p, const Flow&) { payload_sum[p.dir] += p.payload_len; }
+};
+
+/// Squares and extremes of payload lengths by direction, empty ones counted apart.
+struct payload_spread {
+  using needs = type_list<payload_bytes>;
+  static constexpr bool from_log = true;
+  wide<2> payload_squares[2];
+  std::uint32_t packets_with_payload[2];
+  std::uint32_t least_payload[2], most_payload[2];  ///< of packets with payload
+
+  template <class Flow> void update(const logged_packet& p, const Flow&) {
+    if (p.payload_len == 0) return;
+    payload_squares[p.dir] += static_cast<std::uint64_t>(p.payload_len) * p.payload_len;
+    if (packets_with_payload[p.dir]++ == 0 || p.payload_len < least_payload[p.dir]) least_payload[p.dir] = p.payload_len;
+    if (p.payload_len > most_payload[p.dir]) most_payload[p.dir] = p.payload_len;
+  }
+};
+
+/// Moments of the IP lengths by direction.
+struct packet_lengths {
+  using needs = type_list<>;
+  static constexpr bool from_log = true;
+  moments<32> lengths[2];
+  bool length_seen[2];
+
+  template <class Flow> void update(const logged_packet& p, const Flow&) {
+    lengths[p.dir].add(p.ip_len, !length_seen[p.dir]);
+    length_seen[p.dir] = true;
+  }
+};
+
+/// Moments of the gaps between packets: of all, and of each direction by itself.
+struct arrival_gaps {
+  using needs = type_list<>;
+  static constexpr bool from_log = true;
+  moments<64> gaps, directed_gaps[2];
+  std::int64_t directed_time_ns[2];       ///< of the direction's last packet
+  std::int64_t first_response_ns;         ///< time of the first backward packet
+  std::uint64_t directed_gap;             ///< the gap that the last packet made in its own direction
+  std::uint8_t direction_seen[2];         ///< packets of it so far, at most 2
+
+  template <class Flow> void update(const logged_packet& p, const Flow&) {
+    if (!p.opens_flow) gaps.add(p.gap_ns, direction_seen[fwd] + direction_seen[bwd] == 1);
+    if (direction_seen[p.dir] != 0) {
+      const std::int64_t before = directed_time_ns[p.dir];
+      directed_gap = p.time_ns > before ? static_cast<std::uint64_t>(p.time_ns) - static_cast<std::uint64_t>(before) : 0;
+      directed_gaps[p.dir].add(directed_gap, direction_seen[p.dir] == 1);
+    } else if (p.dir == bwd) {
+      first_response_ns = p.time_ns;
+    }
+    directed_time_ns[p.dir] = p.time_ns;
+    if (direction_seen[p.dir] < 2) ++direction_seen[p.dir];
+  }
+  /// Whether the last packet of this direction made a gap with one before it.
+  bool has_directed_gap(direction dir) const { return direction_seen[dir] == 2; }
+};
+
+/// Bursts, and the idle periods between them. One comparison and at most a handful of additions a packet.
+struct bursts {
+  using needs = type_list<arrival_gaps>;
+  static constexpr bool from_log = true;
+  wide<2> idle_sum;
+  std::uint32_t idle_periods;
+  std::uint32_t current_burst, longest_burst;  ///< packets
+
+  template <class Flow> void update(const logged_packet& p, const Flow&) {
+    if (!p.opens_flow && p.gap_ns >= static_cast<std::uint64_t>(Flow::config::burst_threshold_ns)) {
+      idle_sum += p.gap_ns;
+      ++idle_periods;
+      current_burst = 0;
+    }
+    if (++current_burst > longest_burst) longest_burst = current_burst;
+  }
+};
+
+/// The TCP flags of each direction and what else flow_stat and fstat ask for. A few bit operations a packet.
+struct tcp_milestones {
+  using needs = type_list<>;
+  static constexpr bool from_log = true;
+  std::uint8_t tcp_flags_seen[2];
+  bool syn_seen[2], synack_seen[2];  ///< SYN without, and with, ACK
+  bool odd_flags_seen;
+
+  template <class Flow> void update(const logged_packet& p, const Flow&) {
+    if (!p.has_tcp_header) return;
+    using namespace tcp_flag;
+    tcp_flags_seen[p.dir] |= p.tcp_flags;
+    if (p.has_flag(syn)) (p.has_flag(ack) ? synack_seen : syn_seen)[p.dir] = true;
+    odd_flags_seen |= is_odd(p);
+  }
+  bool any(std::uint8_t flag) const { return ((tcp_flags_seen[fwd] | tcp_flags_seen[bwd]) & flag) != 0; }
+
+  /// Null scan, Xmas scan, bare FIN, SYN with FIN, SYN with RST: no stack sends these.
+  static bool is_odd(const logged_packet& p) {
+    using namespace tcp_flag;
+    constexpr std::uint8_t xmas = fin | psh | urg;
+    return p.tcp_flags == 0 || (p.tcp_flags & xmas) == xmas || (p.tcp_flags & (fin | ack | syn)) == fin ||
+           (p.has_flag(syn) && p.has_flag(fin | rst));
+  }
+};
+
+/// Packets by TCP flag. Up to eleven conditional additions a packet.
+struct tcp_counts {
+  using needs = type_list<tcp_milestones>;
+  static constexpr bool from_log = true;
+  std::uint32_t flag_packets[8];  ///< by bit number: FIN SYN RST PSH ACK URG ECE CWR
+  std::uint32_t synack_packets, tcp_data, tcp_ack_only;
+
+  template <class Flow> void update(const logged_packet& p, const Flow&) {
+    if (!p.has_tcp_header) return;
+    using namespace tcp_flag;
+    for (unsigned bit = 0; bit < 8; ++bit) flag_packets[bit] += p.tcp_flags >> bit & 1u;
+    synack_packets += (p.tcp_flags & (syn | ack)) == (syn | ack);
+    tcp_data += p.payload_len != 0;
+    tcp_ack_only += p.payload_len == 0 && (p.tcp_flags & (ack | syn | fin | rst)) == ack;
+  }
+  std::uint32_t with_flag(std::uint8_t flag) const {
+    for (unsigned bit = 0; bit < 8; ++bit)
+      if (flag >> bit == 1) return flag_packets[bit];
+    return 0;
+  }
+};
+
+/// Quantiles of the gaps.
+struct gap_quantiles {
+  using needs = type_list<arrival_gaps>;
+  percentile gap_p25, gap_median, gap_p75, gap_p90, gap_p99, directed_gap_median[2];
+
+  template <class Config> struct exact {
+    std::uint64_t all[Config::sample_packets], directed[2][Config::sample_packets], spare[Config::sample_packets];
+    std::size_t used, directed_used[2];
+
+    template <class Flow> void add(const logged_packet& p, const Flow& flow) {
+      if (!p.opens_flow) all[used++] = p.gap_ns;
+      if (flow.has_directed_gap(p.dir)) directed[p.dir][directed_used[p.dir]++] = flow.directed_gap;
+    }
+    void clear() { used = directed_used[fwd] = directed_used[bwd] = 0; }
+    template <class Flow> void answer(gap_quantiles& q, const Flow&) {
+      detail::sort(all, used, spare);
+      q.gap_p25 = detail::exact_percentile(all, used, 25);
+      q.gap_median = detail::exact_percentile(all, used, 50);
+      q.gap_p75 = detail::exact_percentile(all, used, 75);
+      q.gap_p90 = detail::exact_percentile(all, used, 90);
+      q.gap_p99 = detail::exact_percentile(all, used, 99);
+      for (const direction dir : {fwd, bwd}) {
+        detail::sort(directed[dir], directed_used[dir], spare);
+        q.directed_gap_median[dir] = detail::exact_percentile(directed[dir], directed_used[dir], 50);
+      }
+    }
+  };
+  struct sketch {
+    gap_sketch all, directed[2];
+
+    template <class Flow> void add(const logged_packet& p, const Flow& flow) {
+      if (!p.opens_flow) all.add(p.gap_ns);
+      if (flow.has_directed_gap(p.dir)) directed[p.dir].add(flow.directed_gap);
+    }
+    template <class Flow> void answer(gap_quantiles& q, const Flow& flow) const {
+      const auto of_all = [&](unsigned percent) { return all.at(percent, flow.gaps.least, flow.gaps.most); };
+      q.gap_p25 = of_all(25);
+      q.gap_median = of_all(50);
+      q.gap_p75 = of_all(75);
+      q.gap_p90 = of_all(90);
+      q.gap_p99 = of_all(99);
+      for (const direction dir : {fwd, bwd})
+        q.directed_gap_median[dir] = directed[dir].at(50, flow.directed_gaps[dir].least, flow.directed_gaps[dir].most);
+    }
+  };
+};
+
+/// Quantiles and mode of the IP lengths.
+struct length_quantiles {
+  using needs = type_list<packet_lengths>;
+  percentile length_p25, length_median, length_p75, length_p90, directed_length_median[2];
+  std::uint32_t mode_length, mode_packets;
+
+  template <class Config> struct exact {
+    // Length, then number of appearance, then direction, in one word: sorted once, they answer everything.
+    std::uint64_t keys[Config::sample_packets], spare[Config::sample_packets];
+    std::size_t used;
+
+    template <class Flow> void add(const logged_packet& p, const Flow&) {
+      keys[used] = static_cast<std::uint64_t>(p.ip_len) << 32 | used << 1 | p.dir;
+      ++used;
+    }
+    void clear() { used = 0; }
+    template <class Flow> void answer(length_quantiles& q, const Flow&) {
+      detail::sort(keys, used, spare);
+      find_mode(q);
+      for (const direction dir : {fwd, bwd}) {
+        std::size_t count = 0;
+        for (std::size_t at = 0; at < used; ++at)
+          if ((keys[at] & 1) == dir) spare[count++] = keys[at] >> 32;
+        q.directed_length_median[dir] = detail::exact_percentile(spare, count, 50);
+      }
+      for (std::size_t at = 0; at < used; ++at) spare[at] = keys[at] >> 32;
+      q.length_p25 = detail::exact_percentile(spare, used, 25);
+      q.length_median = detail::exact_percentile(spare, used, 50);
+      q.length_p75 = detail::exact_percentile(spare, used, 75);
+      q.length_p90 = detail::exact_percentile(spare, used, 90);
+    }
+
+   private:
+    /// Of equally frequent lengths the one that appeared first.
+    void find_mode(length_quantiles& q) const {
+      std::uint64_t first_seen = 0;
+      q.mode_length = q.mode_packets = 0;
+      for (std::size_t begin = 0; begin < used;) {
+        std::size_t end = begin + 1;
+        while (end < used && keys[end] >> 32 == keys[begin] >> 32) ++end;
+        const std::uint64_t appeared = keys[begin] & 0xFFFFFFFF;
+        const bool wins = end - begin > q.mode_packets || (end - begin == q.mode_packets && appeared < first_seen);
+        if (wins) {
+          q.mode_length = static_cast<std::uint32_t>(keys[begin] >> 32);
+          q.mode_packets = static_cast<std::uint32_t>(end - begin);
+          first_seen = appeared;
+        }
+        begin = end;
+      }
+    }
+  };
+  struct sketch {
+    length_sketch lengths_seen;
+    mode_sketch modes;
+
+    template <class Flow> void add(const logged_packet& p, const Flow&) {
+      lengths_seen.add(p.ip_len, p.dir);
+      modes.add(p.ip_len);
+    }
+    template <class Flow> void answer(length_quantiles& q, const Flow& flow) const {
+      const moments<32> both = flow.lengths[fwd].joined(flow.lengths[bwd], !flow.length_seen[fwd], !flow.length_seen[bwd]);
+      const auto of_all = [&](unsigned percent) { return lengths_seen.at(percent, true, true, both.least, both.most); };
+      q.length_p25 = of_all(25);
+      q.length_median = of_all(50);
+      q.length_p75 = of_all(75);
+      q.length_p90 = of_all(90);
+      for (const direction dir : {fwd, bwd})
+        q.directed_length_median[dir] =
+            lengths_seen.at(50, dir == fwd, dir == bwd, flow.lengths[dir].least, flow.lengths[dir].most);
+      q.mode_length = modes.size();
+      q.mode_packets = modes.certain_count();
+    }
+  };
+};
+
+/// The first packets one by one, read from the log when the flow is reported; a long flow keeps that part of its log.
+struct first_packets {
+  using needs = type_list<>;
+  static constexpr bool reads_log_head = true;
+  list<std::uint32_t> head_lengths;
+  list<double> head_gaps;             ///< seconds; 0 for the first packet
+  list<double> head_true_gaps;        ///< the same without that 0, so it reaches one packet further
+  list<double> head_times;            ///< seconds since the first packet, at least 0
+  list<std::int8_t> head_directions;  ///< 1 forward, -1 backward
+  list<splt_step> head_steps;         ///< the three together
+
+  template <class Config> struct exact {
+    // One more than asked for: that many gaps need one packet more.
+    static constexpr std::size_t capacity = Config::max_sequence_length + 1;
+    std::uint32_t lengths[capacity];
+    double gaps[capacity], times[capacity];
+    std::int8_t directions[capacity];
+    splt_step steps[capacity];
+    std::size_t used;
+    std::int64_t start_ns;
+
+    void clear() { used = 0; }
+    template <class Flow> void add(const logged_packet& p, const Flow&) {
+      if (used == capacity) return;
+      if (used == 0) start_ns = p.time_ns;
+      lengths[used] = p.ip_len;
+      gaps[used] = seconds(p.gap_ns);
+      times[used] = p.time_ns > start_ns ? seconds(static_cast<std::uint64_t>(p.time_ns) - static_cast<std::uint64_t>(start_ns)) : 0;
+      directions[used] = p.dir == fwd ? 1 : -1;
+      steps[used] = {lengths[used], gaps[used], directions[used]};
+      ++used;
+    }
+    template <class Flow> void answer(first_packets& head, const Flow&) const {
+      constexpr std::size_t longest = Config::max_sequence_length;
+      const std::size_t count = used < longest ? used : longest;
+      head.head_lengths = {lengths, count};
+      head.head_gaps = {gaps, count};
+      head.head_true_gaps = {gaps + 1, used > 0 ? used - 1 : 0, longest};
+      head.head_times = {times, count, longest};
+      head.head_directions = {directions, count};
+      head.head_steps = {steps, count};
+    }
+  };
+};
+
+/// What every flow knows, whatever its groups.
+struct flow_facts {
+  std::int64_t start_ns, end_ns;     ///< time of the first packet, and the largest time seen
+  std::uint32_t packets[2];
+  std::uint64_t address[2][2];       ///< initiator and responder, as in `packet`
+  std::uint16_t port[2];
+  std::uint8_t protocol, ip_version;
+  bool is_ethernet;                  ///< the first packet came in an Ethernet frame
+  bool anonymous;                    ///< addresses are shown as pseudonyms
+  bytes salt;
+
+  std::uint64_t total_packets() const { return std::uint64_t{packets[fwd]} + packets[bwd]; }
+  std::uint64_t duration_ns() const { return static_cast<std::uint64_t>(end_ns) - static_cast<std::uint64_t>(start_ns); }
+  /// Gaps between packets of one direction.
+  std::uint64_t gap_count(direction dir) const { return packets[dir] != 0 ? packets[dir] - 1 : 0; }
+  std::uint64_t gap_count() const { return total_packets() - 1; }
+  ip_address true_address(direction end) const;
+  /// The address, or its pseudonym.
+  ip_address shown_address(direction end) const;
+};
+
+inline ip_address flow_facts::true_address(direction end) const {
+  ip_address result;
+  result.form = ip_version == 4 ? ip_address::v4 : ip_address::v6;
+  const std::uint64_t high = address[end][0], low = address[end][1];
+  if (ip_version == 4) {
+    for (unsigned at = 0; at < 4; ++at) result.octets[at] = static_cast<std::uint8_t>(low >> (24 - 8 * at));
+  } else {
+    for (unsigned at = 0; at < 8; ++at) {
+      result.octets[at] = static_cast<std::uint8_t>(high >> (56 - 8 * at));
+      result.octets[8 + at] = static_cast<std::uint8_t>(low >> (56 - 8 * at));
+    }
+  }
+  return result;
+}
+
+inline ip_address flow_facts::shown_address(direction end) const {
+  const ip_address plain = true_address(end);
+  if (!anonymous) return plain;
+  sha256 digest;
+  digest.update(salt);
+  digest.update(plain.to_text());
+  std::uint8_t sum[sha256::digest_length];
+  digest.finish(sum);
+  ip_address pseudonym;
+  pseudonym.form = ip_address::pseudonym;
+  std::memcpy(pseudonym.octets, sum, 8);
+  return pseudonym;
+}
+
+/// Dotted decimal, or the recommended text of IPv6 [RFC 5952 4], where only ::ffff:0:0/96 ends in dotted decimal.
+inline text<ip_address::longest_text> ip_address::to_text() const {
+  text<longest_text> out;
+  const auto dotted = [&](const std::uint8_t* four) {
+    for (unsigned at = 0; at < 4; ++at) {
+      if (at != 0) out.append('.');
+      out.append_decimal(four[at]);
+    }
+  };
+  if (form == v4) dotted(octets);
+  if (form == pseudonym)
+    for (unsigned at = 0; at < 8; ++at) out.append_hexadecimal(octets[at] >> 4), out.append_hexadecimal(octets[at] & 15u);
+  if (form != v6) return out;
+
+  std::uint32_t groups[8];
+  unsigned zeros_at = 8, zeros_long = 1, run = 0;  // the longest run of at least two zero groups, the first of equals
+  for (unsigned at = 0; at < 8; ++at) {
+    groups[at] = static_cast<std::uint32_t>(octets[2 * at] << 8 | octets[2 * at + 1]);
+    run = groups[at] == 0 ? run + 1 : 0;
+    if (run > zeros_long) zeros_long = run, zeros_at = at + 1 - run;
+  }
+  const bool mapped = zeros_at == 0 && zeros_long == 5 && groups[5] == 0xFFFF;
+  for (unsigned at = 0; at < 8; ++at) {
+    if (at == zeros_at) {
+      out.append("::");
+      at += zeros_long - 1;
+      continue;
+    }
+    if (at != 0 && at != zeros_at + zeros_long) out.append(':');
+    if (mapped && at == 6) {
+      dotted(octets + 12);
+      break;
+    }
+    out.append_hexadecimal(groups[at]);
+  }
+  return out;
+}
+
+// ---- 10. Feature groups ------------------------------------------------------------------------------------------
+// What a flow reports. One entry declares a feature's name, type, unit, documentation and formula. "Gap" is the time
+// between consecutive packets in order of arrival, 0 where the clock stepped back; lengths are IP lengths unless the name
+// says frame or payload. Standard deviations and variances are those of the population.
+
+struct flow_identifier {
+  JOYFULJAY_GROUP(flow_meta, /* no accumulators */)
+
+  JOYFULJAY_FEATURE(text<32>, flow_id, "", "First 32 hex digits of SHA-256 over salt and both endpoints with the protocol, "
+                    "smaller address text first. Equal for both directions and for every flow of the five-tuple.") {
+    const auto source = flow.true_address(fwd).to_text(), target = flow.true_address(bwd).to_text();
+    const bool swapped = precedes(target, source) || (!precedes(source, target) && flow.port[bwd] < flow.port[fwd]);
+    text<128> line;
+    const auto append = [&](const auto& address, std::uint16_t port) {
+      for (std::size_t at = 0; at < address.length; ++at) line.append(address.characters[at]);
+      line.append(':');
+      line.append_decimal(port);
+      line.append(':');
+    };
+    append(swapped ? target : source, flow.port[swapped ? bwd : fwd]);
+    append(swapped ? source : target, flow.port[swapped ? fwd : bwd]);
+    line.append_decimal(flow.protocol);
+    sha256 digest;
+    digest.update(flow.salt);
+    digest.update(line);
+    std::uint8_t sum[sha256::digest_length];
+    digest.finish(sum);
+    text<32> id;
+    for (unsigned at = 0; at < 16; ++at) id.append_hexadecimal(sum[at] >> 4), id.append_hexadecimal(sum[at] & 15u);
+    return id;
+  }
+
+ private:
+  /// In byte order; a text precedes its continuations.
+  template <class Text> static bool precedes(const Text& a, const Text& b) {
+    for (std::size_t at = 0; at < a.length && at < b.length; ++at)
+      if (a.characters[at] != b.characters[at]) return a.characters[at] < b.characters[at];
+    return a.length < b.length;
+  }
+};
+
+struct flow_addresses {
+  JOYFULJAY_GROUP(flow_meta, /* no accumulators */)
+
+  JOYFULJAY_FEATURE(ip_address, src_ip, "", "Address of the initiator, who sent the first packet; RFC 5952 text for IPv6. With "
+                    "anonymize_addresses 16 hex digits of SHA-256 over salt and text.") {
+    return flow.shown_address(fwd);
+  }
+  JOYFULJAY_FEATURE(ip_address, dst_ip, "", "Address of the responder, written like src_ip.") {
+    return flow.shown_address(bwd);
+  }
+};
+
+struct flow_ports {
+  JOYFULJAY_GROUP(flow_meta, /* no accumulators */)
+
+  JOYFULJAY_FEATURE(std::uint16_t, src_port, "port", "Source port of the first packet; 0 unless TCP or UDP.") {
+    return flow.port[fwd];
+  }
+  JOYFULJAY_FEATURE(std::uint16_t, dst_port, "port", "Destination port of the first packet; 0 unless TCP or UDP.") {
+    return flow.port[bwd];
+  }
+  JOYFULJAY_FEATURE(const char*, dst_port_class, "", "well_known below 1024, registered below 49152 [RFC 6335 6], else dynamic.") {
+    return dst_port < 1024 ? "well_known" : dst_port < 49152 ? "registered" : "dynamic";
+  }
+  JOYFULJAY_FEATURE(std::uint8_t, dst_port_class_num, "", "0, 1, 2 for the three values of dst_port_class.") {
+    return dst_port < 1024 ? 0 : dst_port < 49152 ? 1 : 2;
+  }
+};
+
+struct flow_totals {
+  JOYFULJAY_GROUP(flow_meta, wire_bytes, payload_bytes, tcp_milestones)
+
+  JOYFULJAY_FEATURE(std::uint8_t, protocol, "", "IP protocol number; for IPv6 the next header after extension headers 0, 43, 44, 60.") {
+    return flow.protocol;
+  }
+  JOYFULJAY_FEATURE(double, start_time, "s", "Time of the first packet.") { return signed_seconds(flow.start_ns); }
+  JOYFULJAY_FEATURE(double, end_time, "s", "Largest time among the packets.") { return signed_seconds(flow.end_ns); }
+  JOYFULJAY_FEATURE(double, duration, "s", "end_time - start_time, subtracted in nanoseconds.") {
+    return seconds(flow.duration_ns());
+  }
+  JOYFULJAY_FEATURE(double, time_first, "s", "Equal to start_time.") { return start_time; }
+  JOYFULJAY_FEATURE(double, time_last, "s", "Equal to end_time.") { return end_time; }
+  JOYFULJAY_FEATURE(std::uint64_t, total_packets, "packets", "Packets in both directions, later IP fragments included.") {
+    return flow.total_packets();
+  }
+  JOYFULJAY_FEATURE(std::uint32_t, packets_fwd, "packets", "Packets sent by the initiator.") { return flow.packets[fwd]; }
+  JOYFULJAY_FEATURE(std::uint32_t, packets_bwd, "packets", "Packets sent by the responder.") { return flow.packets[bwd]; }
+  JOYFULJAY_FEATURE(double, packets_ratio, "", "packets_fwd / packets_bwd; packets_fwd without backward packets.") {
+    return direction_ratio(packets_fwd, packets_bwd);
+  }
+  JOYFULJAY_FEATURE(std::uint64_t, total_bytes, "bytes", "Sum of the frame lengths on the wire, link headers included.") {
+    return flow.frame_bytes[fwd] + flow.frame_bytes[bwd];
+  }
+  JOYFULJAY_FEATURE(std::uint64_t, bytes_fwd, "bytes", "Frame lengths of the forward packets.") { return flow.frame_bytes[fwd]; }
+  JOYFULJAY_FEATURE(std::uint64_t, bytes_bwd, "bytes", "Frame lengths of the backward packets.") { return flow.frame_bytes[bwd]; }
+  JOYFULJAY_FEATURE(std::uint64_t, payload_bytes_fwd, "bytes", "Payload lengths of the forward packets.") {
+    return flow.payload_sum[fwd];
+  }
+  JOYFULJAY_FEATURE(std::uint64_t, payload_bytes_bwd, "bytes", "Payload lengths of the backward packets.") {
+    return flow.payload_sum[bwd];
+  }
+  JOYFULJAY_FEATURE(std::uint64_t, payload_bytes_total, "bytes", "Payload lengths of both directions.") {
+    return payload_bytes_fwd + payload_bytes_bwd;
+  }
+  JOYFULJAY_FEATURE(double, bytes_ratio, "", "bytes_fwd / bytes_bwd; bytes_fwd without backward packets.") {
+    return direction_ratio(bytes_fwd, bytes_bwd);
+  }
+  JOYFULJAY_FEATURE(double, packets_per_second, "packets/s", "total_packets / duration; total_packets if the duration is 0.") {
+    return per_second(total_packets, flow.duration_ns());
+  }
+  JOYFULJAY_FEATURE(double, bytes_per_second, "bytes/s", "total_bytes / duration; total_bytes if the duration is 0.") {
+    return per_second(total_bytes, flow.duration_ns());
+  }
+  JOYFULJAY_FEATURE(double, avg_packet_size, "bytes", "total_bytes / total_packets.") { return quotient(total_bytes, total_packets); }
+  JOYFULJAY_FEATURE(std::uint8_t, flow_stat, "bitmap", "Bit 0: SYN without ACK seen; 1: SYN with ACK; 2: FIN forward; 3: FIN backward; "
+                    "4: RST; 6: bits 0 and 1 and (2 and 3, or 4). 0 for other protocols than TCP.") {
+    const bool opened = flow.syn_seen[fwd] || flow.syn_seen[bwd], accepted = flow.synack_seen[fwd] || flow.synack_seen[bwd];
+    const bool fin_fwd = (flow.tcp_flags_seen[fwd] & tcp_flag::fin) != 0, fin_bwd = (flow.tcp_flags_seen[bwd] & tcp_flag::fin) != 0;
+    const bool reset = flow.any(tcp_flag::rst), proper = opened && accepted && ((fin_fwd && fin_bwd) || reset);
+    return static_cast<std::uint8_t>(opened | accepted << 1 | fin_fwd << 2 | fin_bwd << 3 | reset << 4 | proper << 6);
+  }
+  JOYFULJAY_FEATURE(std::uint8_t, num_hdrs, "headers", "Number of names in hdr_desc.") { return flow.is_ethernet ? 3 : 2; }
+  JOYFULJAY_FEATURE(text<20>, hdr_desc, "", "Headers of the first packet joined by a hyphen: ETH if the link is Ethernet; IP or IP6; TCP, "
+                    "UDP, ICMP (protocol 1) or PROTO and the protocol number.") {
+    text<20> names;
+    if (flow.is_ethernet) names.append("ETH-");
+    names.append(flow.ip_version == 4 ? "IP-" : "IP6-");
+    switch (flow.protocol) {
+      case ip_protocol::tcp: names.append("TCP"); break;
+      case ip_protocol::udp: names.append("UDP"); break;
+      case ip_protocol::icmp: names.append("ICMP"); break;
+      default: names.append("PROTO"); names.append_decimal(flow.protocol);
+    }
+    return names;
+  }
+
+ private:
+  static double signed_seconds(std::int64_t ns) {
+    return ns >= 0 ? seconds(static_cast<std::uint64_t>(ns)) : -seconds(0 - static_cast<std::uint64_t>(ns));
+  }
+  static double per_second(std::uint64_t amount, std::uint64_t duration_ns) {
+    return duration_ns != 0 ? quotient(product(amount, ns_per_second), duration_ns) : to_double(amount);
+  }
+};
+
+struct timing {
+  JOYFULJAY_GROUP(timing, arrival_gaps, gap_quantiles, bursts)
+
+  JOYFULJAY_FEATURE(double, iat_min, "s", "Smallest gap.") { return seconds(flow.gaps.least); }
+  JOYFULJAY_FEATURE(double, iat_max, "s", "Largest gap.") { return seconds(flow.gaps.most); }
+  JOYFULJAY_FEATURE(double, iat_mean, "s", "Mean gap.") { return flow.gaps.mean(flow.gap_count(), ns_per_second); }
+  JOYFULJAY_FEATURE(double, iat_std, "s", "Standard deviation of the gaps.") {
+    return flow.gaps.deviation(flow.gap_count(), ns_per_second);
+  }
+  JOYFULJAY_FEATURE(double, iat_median, "s", "Median gap, linear between neighbours. Sketch beyond sample_packets.") {
+    return flow.gap_median.value(ns_per_second);
+  }
+  JOYFULJAY_FEATURE(double, iat_sum, "s", "Sum of the gaps; the duration, unless the clock stepped back.") {
+    return quotient(flow.gaps.sum, ns_per_second);
+  }
+  JOYFULJAY_FEATURE(double, iat_p25, "s", "25th percentile of the gaps. Sketch beyond sample_packets.") {
+    return flow.gap_p25.value(ns_per_second);
+  }
+  JOYFULJAY_FEATURE(double, iat_p75, "s", "75th percentile of the gaps. Sketch beyond sample_packets.") {
+    return flow.gap_p75.value(ns_per_second);
+  }
+  JOYFULJAY_FEATURE(double, iat_p90, "s", "90th percentile of the gaps. Sketch beyond sample_packets.") {
+    return flow.gap_p90.value(ns_per_second);
+  }
+  JOYFULJAY_FEATURE(double, iat_p99, "s", "99th percentile of the gaps. Sketch beyond sample_packets.") {
+    return flow.gap_p99.value(ns_per_second);
+  }
+  JOYFULJAY_FEATURE(double, iat_fwd_min, "s", "Smallest gap between consecutive forward packets.") {
+    return seconds(flow.directed_gaps[fwd].least);
+  }
+  JOYFULJAY_FEATURE(double, iat_fwd_max, "s", "Largest gap between consecutive forward packets.") {
+    return seconds(flow.directed_gaps[fwd].most);
+  }
+  JOYFULJAY_FEATURE(double, iat_fwd_mean, "s", "Mean gap between consecutive forward packets.") {
+    return flow.directed_gaps[fwd].mean(flow.gap_count(fwd), ns_per_second);
+  }
+  JOYFULJAY_FEATURE(double, iat_fwd_std, "s", "Standard deviation of the gaps between consecutive forward packets.") {
+    return flow.directed_gaps[fwd].deviation(flow.gap_count(fwd), ns_per_second);
+  }
+  JOYFULJAY_FEATURE(double, iat_fwd_median, "s", "Median gap between consecutive forward packets. Sketch beyond sample_packets.") {
+    return flow.directed_gap_median[fwd].value(ns_per_second);
+  }
+  JOYFULJAY_FEATURE(double, iat_bwd_min, "s", "Smallest gap between consecutive backward packets.") {
+    return seconds(flow.directed_gaps[bwd].least);
+  }
+  JOYFULJAY_FEATURE(double, iat_bwd_max, "s", "Largest gap between consecutive backward packets.") {
+    return seconds(flow.directed_gaps[bwd].most);
+  }
+  JOYFULJAY_FEATURE(double, iat_bwd_mean, "s", "Mean gap between consecutive backward packets.") {
+    return flow.directed_gaps[bwd].mean(flow.gap_count(bwd), ns_per_second);
+  }
+  JOYFULJAY_FEATURE(double, iat_bwd_std, "s", "Standard deviation of the gaps between consecutive backward packets.") {
+    return flow.directed_gaps[bwd].deviation(flow.gap_count(bwd), ns_per_second);
+  }
+  JOYFULJAY_FEATURE(double, iat_bwd_median, "s", "Median gap between consecutive backward packets. Sketch beyond sample_packets.") {
+    return flow.directed_gap_median[bwd].value(ns_per_second);
+  }
+  JOYFULJAY_FEATURE(double, burstiness_index, "", "iat_std / iat_mean; 0 if the mean is 0.") {
+    return flow.gaps.variation(flow.gap_count());
+  }
+  JOYFULJAY_FEATURE(double, burstiness_index_fwd, "", "iat_fwd_std / iat_fwd_mean; 0 if the mean is 0.") {
+    return flow.directed_gaps[fwd].variation(flow.gap_count(fwd));
+  }
+  JOYFULJAY_FEATURE(double, burstiness_index_bwd, "", "iat_bwd_std / iat_bwd_mean; 0 if the mean is 0.") {
+    return flow.directed_gaps[bwd].variation(flow.gap_count(bwd));
+  }
+  JOYFULJAY_FEATURE(std::uint64_t, burst_count, "bursts", "Pieces left when the flow is cut at every gap of at least burst_threshold_ns; "
+                    "one packet makes a piece. 0 for a flow of one packet.") {
+    return flow.total_packets() > 1 ? std::uint64_t{flow.idle_periods} + 1 : 0;
+  }
+  JOYFULJAY_FEATURE(double, avg_burst_packets, "packets", "Packets over burst_count; 0 for a flow of one packet.") {
+    return quotient(flow.total_packets(), burst_count);
+  }
+  JOYFULJAY_FEATURE(double, avg_burst_duration, "s", "Sum of the gaps inside bursts over burst_count; 0 for a flow of one packet.") {
+    wide<2> inside = flow.gaps.sum;
+    inside -= flow.idle_sum;
+    return quotient(inside, product(burst_count, ns_per_second));
+  }
+  JOYFULJAY_FEATURE(std::uint32_t, max_burst_packets, "packets", "Packets of the longest burst; 0 for a flow of one packet.") {
+    return flow.total_packets() > 1 ? flow.longest_burst : 0;
+  }
+  JOYFULJAY_FEATURE(std::uint32_t, idle_count, "periods", "Gaps of at least burst_threshold_ns.") { return flow.idle_periods; }
+  JOYFULJAY_FEATURE(double, avg_idle_duration, "s", "Mean of the gaps of at least burst_threshold_ns.") {
+    return quotient(flow.idle_sum, product(idle_count, ns_per_second));
+  }
+  JOYFULJAY_FEATURE(double, max_idle_duration, "s", "Largest gap of at least burst_threshold_ns.") { return idle_count != 0 ? iat_max : 0; }
+  JOYFULJAY_FEATURE(double, first_response_time, "s", "Time from the first packet to the first backward packet, at least 0; 0 without one.") {
+    const bool answered = flow.packets[bwd] != 0 && flow.first_response_ns > flow.start_ns;
+    return answered ? seconds(static_cast<std::uint64_t>(flow.first_response_ns) - static_cast<std::uint64_t>(flow.start_ns)) : 0;
+  }
+};
+
+struct gap_sequences {
+  JOYFULJAY_GROUP(timing, first_packets)
+
+  JOYFULJAY_FEATURE(list<double>, iat_sequence, "s", "The first max_sequence_length gaps, filled up with 0.") { return flow.head_true_gaps; }
+  JOYFULJAY_FEATURE(list<double>, timestamp_sequence, "s", "Seconds from the first packet to each of the first max_sequence_length, at "
+                    "least 0, filled up with 0.") {
+    return flow.head_times;
+  }
+};
+
+struct splt_sequences {
+  JOYFULJAY_GROUP(timing, first_packets)
+
+  JOYFULJAY_FEATURE(list<splt_step>, splt, "bytes, s, direction", "Length, gap to the packet before (0 for the first) and direction (1 "
+                    "forward, -1 backward) of the first max_sequence_length packets.") {
+    return flow.head_steps;
+  }
+  JOYFULJAY_FEATURE(list<std::uint32_t>, splt_lengths, "bytes", "First members of splt.") { return flow.head_lengths; }
+  JOYFULJAY_FEATURE(list<double>, splt_times, "s", "Second members of splt.") { return flow.head_gaps; }
+  JOYFULJAY_FEATURE(list<std::int8_t>, splt_directions, "", "Third members of splt.") { return flow.head_directions; }
+};
+
+struct size {
+  JOYFULJAY_GROUP(size, packet_lengths, length_quantiles, payload_bytes, payload_spread)
+
+  JOYFULJAY_FEATURE(std::uint32_t, pkt_len_min, "bytes", "Smallest length.") { return both(flow).least; }
+  JOYFULJAY_FEATURE(std::uint32_t, pkt_len_max, "bytes", "Largest length.") { return both(flow).most; }
+  JOYFULJAY_FEATURE(double, pkt_len_mean, "bytes", "Mean length.") { return both(flow).mean(flow.total_packets()); }
+  JOYFULJAY_FEATURE(double, pkt_len_std, "bytes", "Standard deviation of the lengths.") { return both(flow).deviation(flow.total_packets()); }
+  JOYFULJAY_FEATURE(double, pkt_len_median, "bytes", "Median length, linear between neighbours. Sketch beyond sample_packets.") {
+    return flow.length_median.value();
+  }
+  JOYFULJAY_FEATURE(double, pkt_len_p25, "bytes", "25th percentile of the lengths. Sketch beyond sample_packets.") {
+    return flow.length_p25.value();
+  }
+  JOYFULJAY_FEATURE(double, pkt_len_p75, "bytes", "75th percentile of the lengths. Sketch beyond sample_packets.") {
+    return flow.length_p75.value();
+  }
+  JOYFULJAY_FEATURE(double, pkt_len_p90, "bytes", "90th percentile of the lengths. Sketch beyond sample_packets.") {
+    return flow.length_p90.value();
+  }
+  JOYFULJAY_FEATURE(double, pkt_len_variance, "bytes^2", "Variance of the lengths.") { return both(flow).variance(flow.total_packets()); }
+  JOYFULJAY_FEATURE(std::uint32_t, pkt_len_fwd_min, "bytes", "Smallest length of forward packets.") { return flow.lengths[fwd].least; }
+  JOYFULJAY_FEATURE(std::uint32_t, pkt_len_fwd_max, "bytes", "Largest length of forward packets.") { return flow.lengths[fwd].most; }
+  JOYFULJAY_FEATURE(double, pkt_len_fwd_mean, "bytes", "Mean length of forward packets.") {
+    return flow.lengths[fwd].mean(flow.packets[fwd]);
+  }
+  JOYFULJAY_FEATURE(double, pkt_len_fwd_std, "bytes", "Standard deviation of the lengths of forward packets.") {
+    return flow.lengths[fwd].deviation(flow.packets[fwd]);
+  }
+  JOYFULJAY_FEATURE(double, pkt_len_fwd_median, "bytes", "Median length of forward packets. Sketch beyond sample_packets.") {
+    return flow.directed_length_median[fwd].value();
+  }
+  JOYFULJAY_FEATURE(std::uint32_t, pkt_len_bwd_min, "bytes", "Smallest length of backward packets.") { return flow.lengths[bwd].least; }
+  JOYFULJAY_FEATURE(std::uint32_t, pkt_len_bwd_max, "bytes", "Largest length of backward packets.") { return flow.lengths[bwd].most; }
+  JOYFULJAY_FEATURE(double, pkt_len_bwd_mean, "bytes", "Mean length of backward packets.") {
+    return flow.lengths[bwd].mean(flow.packets[bwd]);
+  }
+  JOYFULJAY_FEATURE(double, pkt_len_bwd_std, "bytes", "Standard deviation of the lengths of backward packets.") {
+    return flow.lengths[bwd].deviation(flow.packets[bwd]);
+  }
+  JOYFULJAY_FEATURE(double, pkt_len_bwd_median, "bytes", "Median length of backward packets. Sketch beyond sample_packets.") {
+    return flow.directed_length_median[bwd].value();
+  }
+  JOYFULJAY_FEATURE(std::uint32_t, payload_len_min, "bytes", "Smallest payload, 0 included.") {
+    const std::uint32_t filled[2] = {flow.packets_with_payload[fwd], flow.packets_with_payload[bwd]};
+    if (std::uint64_t{filled[fwd]} + filled[bwd] < flow.total_packets()) return 0;
+    const bool forward = filled[bwd] == 0 || (filled[fwd] != 0 && flow.least_payload[fwd] < flow.least_payload[bwd]);
+    return flow.least_payload[forward ? fwd : bwd];
+  }
+  JOYFULJAY_FEATURE(std::uint32_t, payload_len_max, "bytes", "Largest payload.") {
+    return flow.most_payload[flow.most_payload[bwd] > flow.most_payload[fwd] ? bwd : fwd];
+  }
+  JOYFULJAY_FEATURE(double, payload_len_mean, "bytes", "Mean payload of all packets, empty ones included.") {
+    return payload(flow).mean(flow.total_packets());
+  }
+  JOYFULJAY_FEATURE(double, payload_len_std, "bytes", "Standard deviation of the payload lengths, empty ones included.") {
+    return payload(flow).deviation(flow.total_packets());
+  }
+  JOYFULJAY_FEATURE(double, payload_len_fwd_mean, "bytes", "Mean payload of forward packets, empty ones included.") {
+    return payload(flow, fwd).mean(flow.packets[fwd]);
+  }
+  JOYFULJAY_FEATURE(double, payload_len_fwd_std, "bytes", "Standard deviation of the forward payload lengths, empty ones included.") {
+    return payload(flow, fwd).deviation(flow.packets[fwd]);
+  }
+  JOYFULJAY_FEATURE(double, payload_len_bwd_mean, "bytes", "Mean payload of backward packets, empty ones included.") {
+    return payload(flow, bwd).mean(flow.packets[bwd]);
+  }
+  JOYFULJAY_FEATURE(double, payload_len_bwd_std, "bytes", "Standard deviation of the backward payload lengths, empty ones included.") {
+    return payload(flow, bwd).deviation(flow.packets[bwd]);
+  }
+  JOYFULJAY_FEATURE(std::uint64_t, packets_with_payload, "packets", "Packets with a payload.") {
+    return std::uint64_t{flow.packets_with_payload[fwd]} + flow.packets_with_payload[bwd];
+  }
+  JOYFULJAY_FEATURE(std::uint32_t, packets_with_payload_fwd, "packets", "Forward packets with a payload.") {
+    return flow.packets_with_payload[fwd];
+  }
+  JOYFULJAY_FEATURE(std::uint32_t, packets_with_payload_bwd, "packets", "Backward packets with a payload.") {
+    return flow.packets_with_payload[bwd];
+  }
+  JOYFULJAY_FEATURE(double, header_only_ratio, "", "Share of packets without payload.") {
+    return quotient(flow.total_packets() - packets_with_payload, flow.total_packets());
+  }
+  JOYFULJAY_FEATURE(std::uint32_t, dominant_pkt_size, "bytes", "Most frequent length; of equally frequent ones the first seen. Sketch beyond "
+                    "sample_packets.") {
+    return flow.mode_length;
+  }
+  JOYFULJAY_FEATURE(double, dominant_pkt_ratio, "", "Share of packets of that length. Sketch beyond sample_packets.") {
+    return quotient(flow.mode_packets, flow.total_packets());
+  }
+  JOYFULJAY_FEATURE(std::uint64_t, l7_bytes_fwd, "bytes", "Payload bytes of forward packets.") { return flow.payload_sum[fwd]; }
+  JOYFULJAY_FEATURE(std::uint64_t, l7_bytes_bwd, "bytes", "Payload bytes of backward packets.") { return flow.payload_sum[bwd]; }
+  JOYFULJAY_FEATURE(std::uint64_t, l7_bytes_total, "bytes", "l7_bytes_fwd + l7_bytes_bwd.") { return l7_bytes_fwd + l7_bytes_bwd; }
+  JOYFULJAY_FEATURE(std::uint32_t, l7_pkt_min_fwd, "bytes", "Smallest payload of forward packets that have one.") {
+    return flow.least_payload[fwd];
+  }
+  JOYFULJAY_FEATURE(std::uint32_t, l7_pkt_max_fwd, "bytes", "Largest payload of forward packets.") { return flow.most_payload[fwd]; }
+  JOYFULJAY_FEATURE(std::uint32_t, l7_pkt_min_bwd, "bytes", "Smallest payload of backward packets that have one.") {
+    return flow.least_payload[bwd];
+  }
+  JOYFULJAY_FEATURE(std::uint32_t, l7_pkt_max_bwd, "bytes", "Largest payload of backward packets.") { return flow.most_payload[bwd]; }
+  JOYFULJAY_FEATURE(double, pkt_asymmetry, "", "(forward - backward packets) / all packets, -1 to 1.") {
+    return quotient_of_difference(flow.packets[fwd], flow.packets[bwd], flow.total_packets());
+  }
+  JOYFULJAY_FEATURE(double, byte_asymmetry, "", "(F - B) / (F + B), F and B the sums of the lengths by direction, -1 to 1.") {
+    const std::uint64_t forward = flow.lengths[fwd].sum.word[0], backward = flow.lengths[bwd].sum.word[0];
+    return quotient_of_difference(forward, backward, forward + backward);
+  }
+
+ private:
+  template <class Flow> static moments<32> both(const Flow& flow) {
+    return flow.lengths[fwd].joined(flow.lengths[bwd], !flow.length_seen[fwd], !flow.length_seen[bwd]);
+  }
+  template <class Flow> static moments<32> payload(const Flow& flow, direction dir) {
+    return {flow.payload_squares[dir], wide<1>::from(flow.payload_sum[dir]), 0, 0};
+  }
+  template <class Flow> static moments<32> payload(const Flow& flow) {
+    return payload(flow, fwd).joined(payload(flow, bwd), false, false);
+  }
+};
+
+struct tcp {
+  JOYFULJAY_GROUP(tcp, tcp_milestones, tcp_counts)
+
+  JOYFULJAY_FEATURE(bool, tcp_is_tcp, "", "The protocol is TCP.") { return flow.protocol == ip_protocol::tcp; }
+  JOYFULJAY_FEATURE(std::uint32_t, tcp_syn_count, "packets", "Packets with SYN, without ACK.") {
+    return flow.with_flag(tcp_flag::syn) - flow.synack_packets;
+  }
+  JOYFULJAY_FEATURE(std::uint32_t, tcp_synack_count, "packets", "Packets with SYN and ACK.") { return flow.synack_packets; }
+  JOYFULJAY_FEATURE(std::uint32_t, tcp_fin_count, "packets", "Packets with FIN.") { return flow.with_flag(tcp_flag::fin); }
+  JOYFULJAY_FEATURE(std::uint32_t, tcp_rst_count, "packets", "Packets with RST.") { return flow.with_flag(tcp_flag::rst); }
+  JOYFULJAY_FEATURE(std::uint32_t, tcp_ack_count, "packets", "Packets with ACK.") { return flow.with_flag(tcp_flag::ack); }
+  JOYFULJAY_FEATURE(std::uint32_t, tcp_psh_count, "packets", "Packets with PSH.") { return flow.with_flag(tcp_flag::psh); }
+  JOYFULJAY_FEATURE(std::uint32_t, tcp_urg_count, "packets", "Packets with URG.") { return flow.with_flag(tcp_flag::urg); }
+  JOYFULJAY_FEATURE(std::uint32_t, tcp_ece_count, "packets", "Packets with ECE.") { return flow.with_flag(tcp_flag::ece); }
+  JOYFULJAY_FEATURE(std::uint32_t, tcp_cwr_count, "packets", "Packets with CWR.") { return flow.with_flag(tcp_flag::cwr); }
+  JOYFULJAY_FEATURE(double, tcp_syn_ratio, "", "Packets with SYN, with or without ACK, over all packets of the flow.") {
+    return quotient(flow.with_flag(tcp_flag::syn), flow.total_packets());
+  }
+  JOYFULJAY_FEATURE(double, tcp_fin_ratio, "", "tcp_fin_count over all packets of the flow.") {
+    return quotient(tcp_fin_count, flow.total_packets());
+  }
+  JOYFULJAY_FEATURE(double, tcp_rst_ratio, "", "tcp_rst_count over all packets of the flow.") {
+    return quotient(tcp_rst_count, flow.total_packets());
+  }
+  JOYFULJAY_FEATURE(double, tcp_psh_ratio, "", "tcp_psh_count over all packets of the flow.") {
+    return quotient(tcp_psh_count, flow.total_packets());
+  }
+  JOYFULJAY_FEATURE(bool, tcp_initiator_syn, "", "Some forward packet has SYN without ACK.") { return flow.syn_seen[fwd]; }
+  JOYFULJAY_FEATURE(bool, tcp_responder_synack, "", "Some backward packet has SYN and ACK.") { return flow.synack_seen[bwd]; }
+  JOYFULJAY_FEATURE(bool, tcp_complete_handshake, "", "tcp_initiator_syn and tcp_responder_synack.") {
+    return tcp_initiator_syn && tcp_responder_synack;
+  }
+  JOYFULJAY_FEATURE(bool, tcp_graceful_close, "", "Both directions sent a FIN.") {
+    return (flow.tcp_flags_seen[fwd] & flow.tcp_flags_seen[bwd] & tcp_flag::fin) != 0;
+  }
+  JOYFULJAY_FEATURE(bool, tcp_reset_close, "", "tcp_rst_count > 0.") { return tcp_rst_count > 0; }
+  JOYFULJAY_FEATURE(std::uint32_t, tcp_data_packets, "packets", "Packets with a TCP header and a payload; later fragments have none.") {
+    return flow.tcp_data;
+  }
+  JOYFULJAY_FEATURE(std::uint32_t, tcp_ack_only_packets, "packets", "ACK set; SYN, FIN and RST clear; no payload.") {
+    return flow.tcp_ack_only;
+  }
+  JOYFULJAY_FEATURE(bool, tcp_flags_anomaly, "", "Some packet has no flag at all, FIN with PSH and URG, FIN without ACK and SYN, SYN with FIN "
+                    "or SYN with RST.") {
+    return flow.odd_flags_seen;
+  }
+  JOYFULJAY_FEATURE(std::uint8_t, tcp_fstat, "bitmap", "Bit 0: tcp_initiator_syn; 1: tcp_responder_synack; 2: more ACK than SYN-ACK packets; "
+                    "3: FIN forward; 4: FIN backward; 5: RST; 6: tcp_data_packets > 0; 7: tcp_flags_anomaly.") {
+    const bool fin_fwd = (flow.tcp_flags_seen[fwd] & tcp_flag::fin) != 0, fin_bwd = (flow.tcp_flags_seen[bwd] & tcp_flag::fin) != 0;
+    return static_cast<std::uint8_t>(tcp_initiator_syn | tcp_responder_synack << 1 | (tcp_ack_count > tcp_synack_count) << 2 |
+                                     fin_fwd << 3 | fin_bwd << 4 | tcp_reset_close << 5 | (tcp_data_packets > 0) << 6 |
+                                     tcp_flags_anomaly << 7);
+  }
+  JOYFULJAY_FEATURE(std::uint8_t, tcp_flags_agg, "bitmap", "All flags seen: CWR 128, ECE 64, URG 32, ACK 16, PSH 8, RST 4, SYN 2, FIN 1.") {
+    return static_cast<std::uint8_t>(flow.tcp_flags_seen[fwd] | flow.tcp_flags_seen[bwd]);
+  }
+  JOYFULJAY_FEATURE(std::uint8_t, tcp_flags_fwd, "bitmap", "Flags of the forward packets, in the same bits.") {
+    return flow.tcp_flags_seen[fwd];
+  }
+  JOYFULJAY_FEATURE(std::uint8_t, tcp_flags_bwd, "bitmap", "Flags of the backward packets, in the same bits.") {
+    return flow.tcp_flags_seen[bwd];
+  }
+};
+
+// ---- 11. Flow storage --------------------------------------------------------------------------------------------
+// Fixed pools: slots, log chunks, long-flow states, remembered fragments. Everything is addressed by small numbers, of
+// which 0 means none, and starts as zero bytes. A short flow is its log: the slot, and chunks of seven packets.
+
+namespace detail {
+
+/// Two endpoints and a protocol (or, for fragments, two addresses and a datagram) as numbers, the same on every target.
+/// An IPv4 key fills two words, an IPv6 key five.
+struct flow_key {
+  std::uint64_t word[5];
+
+  std::size_t words() const { return ip_version() == 4 ? 2 : 5; }
+  std::uint8_t ip_version() const { return static_cast<std::uint8_t>(word[0] >> 40); }
+  std::uint8_t protocol() const { return static_cast<std::uint8_t>(word[0] >> 32); }
+  std::uint32_t low_half() const { return static_cast<std::uint32_t>(word[0]); }
+  bool operator==(const flow_key& other) const {
+    if (word[0] != other.word[0] || word[1] != other.word[1]) return false;
+    return ip_version() == 4 || (word[2] == other.word[2] && word[3] == other.word[3] && word[4] == other.word[4]);
+  }
+  std::uint64_t address(unsigned end, unsigned half) const {
+    if (ip_version() == 4) return half == 0 ? 0 : word[1] >> (end == 0 ? 32 : 0) & 0xFFFFFFFF;
+    return word[1 + 2 * end + half];
+  }
+  std::uint16_t port(unsigned end) const { return static_cast<std::uint16_t>(word[0] >> (end == 0 ? 16 : 0)); }
+
+  static flow_key of(std::uint8_t version, std::uint8_t protocol, std::uint32_t low, const std::uint64_t (&a)[2],
+                     const std::uint64_t (&b)[2]) {
+    const std::uint64_t first = std::uint64_t{version} << 40 | std::uint64_t{protocol} << 32 | low;
+    if (version == 4) return {{first, a[1] << 32 | b[1], 0, 0, 0}};
+    return {{first, a[0], a[1], b[0], b[1]}};
+  }
+};
+
+/// The flow of a packet: its endpoints in ascending order, and whether the packet comes from the second of them.
+struct packet_key {
+  flow_key key;
+  bool from_second;
+
+  explicit packet_key(const packet& p) {
+    from_second = p.source[0] != p.target[0]   ? p.source[0] > p.target[0]
+                  : p.source[1] != p.target[1] ? p.source[1] > p.target[1] : p.source_port > p.target_port;
+    const std::uint32_t first = from_second ? p.target_port : p.source_port;
+    const std::uint32_t second = from_second ? p.source_port : p.target_port;
+    key = flow_key::of(p.ip_version, p.protocol, first << 16 | second, from_second ? p.target : p.source,
+                       from_second ? p.source : p.target);
+  }
+};
+
+/// Whether more than `limit` has passed. False when the clock stepped back; differences cannot overflow.
+inline bool has_passed(std::int64_t now, std::int64_t since, std::int64_t limit) {
+  return now > since && static_cast<std::uint64_t>(now) - static_cast<std::uint64_t>(since) > static_cast<std::uint64_t>(limit);
+}
+inline std::int64_t saturating_sum(std::int64_t time, std::int64_t span) {
+  constexpr std::int64_t latest = 0x7FFFFFFFFFFFFFFF;
+  return time > latest - span ? latest : time + span;
+}
+
+/// First fragments: which transport the later ones of the datagram belong to. Sets of four; the oldest of a set makes room.
+template <std::size_t Capacity, class Hash> class fragment_table {
+ public:
+  void remember(const hash_key& secret, const packet& p) {
+    const flow_key key = key_of(p);
+    entry* const set = set_of(secret, key);
+    entry* chosen = set;
+    for (std::size_t way = 0; way < ways; ++way) {
+      if (set[way].key == key) {
+        chosen = &set[way];
+        break;
+      }
+      if (set[way].key.word[0] == 0 ? chosen->key.word[0] != 0 : set[way].time_ns < chosen->time_ns && chosen->key.word[0] != 0)
+        chosen = &set[way];
+    }
+    *chosen = {key, p.time_ns, p.source_port, p.target_port, p.protocol};
+  }
+  /// Gives a later fragment the protocol and ports of its first. False: there is none, or it is too old.
+  bool complete(const hash_key& secret, packet& p, std::int64_t timeout_ns) const {
+    const flow_key key = key_of(p);
+    const entry* const set = const_cast<fragment_table*>(this)->set_of(secret, key);
+    for (std::size_t way = 0; way < ways; ++way) {
+      if (!(set[way].key == key)) continue;
+      if (has_passed(p.time_ns, set[way].time_ns, timeout_ns)) return false;
+      p.protocol = set[way].protocol;
+      p.source_port = set[way].source_port;
+      p.target_port = set[way].target_port;
+      return true;
+    }
+    return false;
+  }
+
+ private:
+  static constexpr std::size_t ways = Capacity < 4 ? 1 : 4;
+  static constexpr std::size_t sets = Capacity / ways;
+
+  struct entry {
+    flow_key key;  // word[0] is never 0 in use, because it holds the IP version
+    std::int64_t time_ns;
+    std::uint16_t source_port, target_port;
+    std::uint8_t protocol;
+  };
+  static flow_key key_of(const packet& p) {
+    return flow_key::of(p.ip_version, p.fragment_protocol, p.fragment_id, p.source, p.target);
+  }
+  entry* set_of(const hash_key& secret, const flow_key& key) {
+    const std::uint32_t hash = Hash::hash(secret, key.word, key.words());
+    return &entries_[(static_cast<std::uint64_t>(hash) * sets >> 32) * ways];
+  }
+  entry entries_[sets * ways] = {};
+};
+/// No table at all.
+template <class Hash> class fragment_table<0, Hash> {
+ public:
+  void remember(const hash_key&, const packet&) {}
+  bool complete(const hash_key&, packet&, std::int64_t) const { return false; }
+};
+
+/// One packet in nine bytes: 36 bits of gap, 16 of IP length, 8 of header length, 4 of facts, 8 of TCP flags. What does not
+/// fit sets `extended`, and the next entry holds the upper bits: gaps beyond 68 s, jumbo lengths, long extension headers.
+struct log_entry {
+  std::uint64_t word;
+  std::uint8_t flags;
+
+  static constexpr std::uint64_t backward = 1, no_tcp = 2, clock_back = 4, extended = 8;
+  static constexpr unsigned gap_bits = 36, length_bits = 16, header_bits = 8;
+
+  static log_entry of(const logged_packet& p, std::uint64_t step, bool stepped_back) {
+    const std::uint32_t header = p.ip_len - p.payload_len;
+    const std::uint64_t facts = (p.dir == bwd ? backward : 0) | (p.has_tcp_header ? 0 : no_tcp) | (stepped_back ? clock_back : 0) |
+                                ((step >> gap_bits | p.ip_len >> length_bits | header >> header_bits) != 0 ? extended : 0);
+    return {(step << 28) | (p.ip_len & std::uint64_t{0xFFFF}) << 12 | (header & std::uint64_t{0xFF}) << 4 | facts, p.tcp_flags};
+  }
+  bool is_extended() const { return (word & extended) != 0; }
+  /// What `of` had to leave out.
+  static log_entry upper_bits(const logged_packet& p, std::uint64_t step) {
+    const std::uint32_t header = p.ip_len - p.payload_len;
+    return {(step >> gap_bits) << 36 | std::uint64_t{p.ip_len >> length_bits} << 16 | header >> header_bits, 0};
+  }
+  /// The packet again. `time_ns` is that of the packet before and becomes this one's.
+  static logged_packet decoded(const log_entry& entry, const log_entry& upper, std::int64_t& time_ns, bool opens_flow) {
+    const std::uint64_t step = entry.word >> 28 | (upper.word >> 36) << gap_bits;
+    const bool stepped_back = (entry.word & clock_back) != 0;
+    const std::uint64_t before = static_cast<std::uint64_t>(time_ns);
+    logged_packet p;
+    p.time_ns = time_ns = static_cast<std::int64_t>(stepped_back ? before - step : before + step);
+    p.gap_ns = stepped_back ? 0 : step;
+    p.ip_len = static_cast<std::uint32_t>((entry.word >> 12 & 0xFFFF) | (upper.word >> 16 & 0xFFFF) << length_bits);
+    const std::uint32_t header = static_cast<std::uint32_t>((entry.word >> 4 & 0xFF) | (upper.word & 0xFFFF) << header_bits);
+    p.payload_len = p.ip_len - header;
+    p.dir = (entry.word & backward) != 0 ? bwd : fwd;
+    p.tcp_flags = entry.flags;
+    p.has_tcp_header = (entry.word & no_tcp) == 0;
+    p.opens_flow = opens_flow;
+    return p;
+  }
+};
+
+/// Seven entries in 64 bytes, every access aligned.
+struct log_chunk {
+  static constexpr std::size_t entries = 7;
+  std::uint64_t words[entries];
+  std::uint8_t flags[entries];
+};
+
+/// Numbers from 1 to Capacity, handed out and taken back. `link` is the caller's array, which also chains what is in use.
+template <std::size_t Capacity> class number_pool {
+ public:
+  /// 0: none left.
+  std::uint32_t take(std::uint32_t (&link)[Capacity]) {
+    if (free_ == 0) return fresh_ < Capacity ? ++fresh_ : 0;
+    const std::uint32_t number = free_;
+    free_ = link[number - 1];
+    return number;
+  }
+  void give_back(std::uint32_t number, std::uint32_t (&link)[Capacity]) {
+    link[number - 1] = free_;
+    free_ = number;
+  }
+
+ private:
+  std::uint32_t free_ = 0, fresh_ = 0;  // fresh_: how many were ever taken, so that zero bytes are a full pool
+};
+
+// How an accumulator is fed: see section 9.
+template <class A, class = void> struct is_from_log : std::false_type {};
+template <class A> struct is_from_log<A, std::void_t<decltype(A::from_log)>> : std::bool_constant<A::from_log> {};
+template <class A, class = void> struct reads_log_head : std::false_type {};
+template <class A> struct reads_log_head<A, std::void_t<decltype(A::reads_log_head)>> : std::bool_constant<A::reads_log_head> {};
+template <class A, class = void> struct has_sketch : std::false_type {};
+template <class A> struct has_sketch<A, std::void_t<typename A::sketch>> : std::true_type {};
+template <class A> struct has_exact : std::bool_constant<has_sketch<A>::value || reads_log_head<A>::value> {};
+template <class A> struct is_live : std::bool_constant<!is_from_log<A>::value && !has_exact<A>::value> {};
+template <class A> struct lives_in_slot : std::bool_constant<!has_exact<A>::value> {};
+struct nothing {};
+
+template <class... T> constexpr bool is_empty(type_list<T...>) { return sizeof...(T) == 0; }
+template <class... A> constexpr bool start_as_zero(type_list<A...>) {
+  return ((std::is_trivially_default_constructible_v<A> && std::is_trivially_copyable_v<A>) && ...);
+}
+template <class... A, class... B> constexpr bool contains_all(type_list<A...>, type_list<B...> parts) {
+  return std::is_same_v<decltype(type_list<A...>{} | parts), type_list<A...>>;
+}
+
+/// The part of a slot that exists only where logs are kept.
+struct log_head {
+  std::uint64_t first_word;    // the first entry, so that a flow of one packet needs no chunk
+  std::uint32_t storage;       // last chunk of the log, or the long-flow state
+  std::uint16_t entries;       // in the log, the first included
+  std::uint8_t first_flags;
+};
+
+/// One open flow. 128 bytes for flow_meta, timing, size and tcp.
+template <class Config, bool KeepsLog, class Live> struct flow_slot;
+template <class Config, bool KeepsLog, class... Live>
+struct flow_slot<Config, KeepsLog, type_list<Live...>> : Live..., Config::user_data, std::conditional_t<KeepsLog, log_head, nothing> {
+  using config = Config;
+  flow_key key;
+  std::int64_t start_ns, end_ns, last_ns, closed_ns;  // end: the largest time; last: of the last packet
+  std::uint32_t packets[2];
+  std::uint32_t newer, older;                         // neighbours in the list
+  std::uint32_t hash;
+  std::uint8_t marks, list;
+
+  static constexpr std::uint8_t initiator_is_second = 1, is_ethernet = 2, is_closed = 4, is_long = 8, fin_seen = 16;  // 16, 32
+
+  bool marked(std::uint8_t mark) const { return (marks & mark) != 0; }
+  std::uint64_t total_packets() const { return std::uint64_t{packets[fwd]} + packets[bwd]; }
+  bool is_one_sided() const { return packets[fwd] == 0 || packets[bwd] == 0; }
+};
+
+/// A flow that outgrew its log: the same accumulators, kept up to date, and sketches.
+template <class Config, class FromLog, class Sampled> struct long_state;
+template <class Config, class... FromLog, class... Sampled>
+struct long_state<Config, type_list<FromLog...>, type_list<Sampled...>> : FromLog..., Sampled::sketch... {
+  using config = Config;
+  std::uint32_t kept_chunk;  // last chunk of the part of the log that is kept, 0 when that is none
+
+  void update(const logged_packet& p) {
+    (FromLog::update(p, *this), ...);
+    (Sampled::sketch::add(p, *this), ...);
+  }
+};
+
+/// What features are computed from: facts, live accumulators, replayed ones, answers of samples and sketches.
+template <class Config, class Accumulators> struct flow_summary;
+template <class Config, class... A> struct flow_summary<Config, type_list<A...>> : flow_facts, A... {
+  using config = Config;
+};
+
+template <class Config, class Exact> struct exact_forms;
+template <class Config, class... A> struct exact_forms<Config, type_list<A...>> : A::template exact<Config>... {};
+
+}  // namespace detail
+
+// ---- 12. Engine --------------------------------------------------------------------------------------------------
+// The flow table. Work per packet is bounded: a chain of at most `max_chain` index words, at most two expired flows, at
+// most one eviction for each thing a packet may need, and one replay of a log of `sample_packets`.
+
+template <class Config> class engine;
+
+/// A flow while it lives, or while it is being reported. Valid until the next call of feed, tick or flush.
+template <class Engine> class flow_view {
+ public:
+  using user_data = typename Engine::user_data;
+
+  flow_view() = default;
+  flow_view(Engine* owner, std::uint32_t slot) : owner_(owner), slot_(slot) {}
+
+  /// False when the frame belongs to no flow.
+  explicit operator bool() const { return owner_ != nullptr; }
+  std::uint64_t packets() const { return flow().total_packets(); }
+  std::uint32_t packets(direction dir) const { return flow().packets[dir]; }
+  std::int64_t start_ns() const { return flow().start_ns; }
+  std::int64_t end_ns() const { return flow().end_ns; }
+  std::uint8_t protocol() const { return flow().key.protocol(); }
+  ip_address address(direction end) const { return owner_->facts_of(flow()).true_address(end); }
+  std::uint16_t port(direction end) const { return owner_->facts_of(flow()).port[end]; }
+  /// The caller's own members. They start as zero bytes with the flow.
+  user_data& user() const { return flow(); }
+  /// A live accumulator as it stands, for free.
+  template <class Accumulator> const Accumulator& accumulated() const { return flow(); }
+  /// The features of some groups as they stand now. A replay of the log, for short flows; a copy, for long ones.
+  template <class... Groups> row_for<type_list<Groups...>> read() const {
+    return owner_->template read<type_list<Groups...>>(flow());
+  }
+
+ private:
+  auto& flow() const { return owner_->slot(slot_); }
+  Engine* owner_ = nullptr;
+  std::uint32_t slot_ = 0;
+};
+
+/// Bytes of an engine, by what they are for.
+struct engine_footprint {
+  std::size_t engine;      ///< sizeof: everything
+  std::size_t slot, index; ///< of one flow
+  std::size_t chunk;       ///< of one log chunk, its link included
+  std::size_t long_state;  ///< of one long flow
+  std::size_t slots, chunks, long_states, fragments;  ///< how many of each
+  std::size_t fragment_bytes, workspace;              ///< of all fragments; of the one computation under way
+};
+
+/// A sink for C-style callbacks: on_flow(row, context).
+template <class Row> struct callback_sink {
+  void (*on_flow)(const Row& row, void* context);
+  void* context;
+  template <class Flow> void operator()(const Row& row, const Flow&, end_reason) const { on_flow(row, context); }
+};
+
+/// The flow engine. About max_flows * 500 bytes with the default configuration: make it static, or a member of something
+/// that is. One thread at a time; engines share nothing.
+///
+/// A sink is called as sink(const row&, const flow_view&, end_reason), once for every flow that ends and for every
+/// snapshot. The rules of a sink:
+///   1. Row and view are valid during the call only; copy what you keep (lists in the row point into the engine).
+///   2. It may read the flow, but not call feed, tick or flush of this engine: those are refused.
+///   3. It must not throw.
+template <class Config> class engine {
+ public:
+  using config = Config;
+  using groups = detail::flattened<typename Config::groups>;
+  using row = row_for<groups>;
+  using user_data = typename Config::user_data;
+  using view = flow_view<engine>;
+
+  /// What feed says.
+  struct fed {
+    verdict what;
+    view flow;  ///< false unless `what` is counted
+  };
+
+  /// Sets the secret of the flow table, once, before the first frame; draw it from the system's random numbers, never
+  /// from the time or an address. False when frames have been fed. Without it the table works, under a key that anybody
+  /// knows: 32 packets with chosen addresses end a flow early, and `statistics().seeded` says false.
+  bool seed(const hash_key& secret) {
+    for (const std::uint64_t count : statistics_.frames)
+      if (count != 0) return false;
+    secret_ = secret;
+    statistics_.seeded = true;
+    return true;
+  }
+  /// The text in front of what flow_id and anonymize_addresses digest. It stays the caller's and must outlive the engine.
+  /// Without a secret salt pseudonyms of IPv4 addresses can be reversed by trying them all.
+  void set_salt(const char* characters, std::size_t length) {
+    salt_ = {reinterpret_cast<const std::uint8_t*>(characters), length};
+  }
+
+  /// Counts one frame. Flows that end on the way go to the sink first.
+  template <class Sink> fed feed(const frame& f, Sink&& sink) {
+    packet p;
+    const verdict what = reporting_ ? verdict::refused : parse_frame<Config::link>(f, p);
+    ++statistics_.frames[static_cast<std::size_t>(what)];
+    if (what != verdict::counted) return {what, {}};
+    follow_fragment(p);
+
+    const detail::packet_key from(p);
+    const std::uint32_t hash = Config::keyed_hash::hash(secret_, from.key.word, from.key.words());
+    std::uint32_t number = find(from.key, hash);
+    end_reason why = end_reason::idle;
+    if (number != 0 && ends_before(slot(number), p, why)) {
+      finish(number, why, sink);
+      number = 0;
+    }
+    if (number == 0)
+      number = open(from, hash, p, sink);
+    else
+      unlink(number);
+    flow_type& flow = slot(number);
+    p.dir = from.from_second == flow.marked(flow_type::initiator_is_second) ? fwd : bwd;
+    update(flow, p, sink);
+    link(number);
+    if (Config::expire_while_feeding) expire(p.time_ns, expired_per_packet, sink);
+    if (is_snapshot(flow.total_packets(), typename Config::snapshot_packets{})) report(number, end_reason::snapshot, sink);
+    return {what, view(this, number)};
+  }
+
+  /// Ends flows that are due by the caller's clock, which should be that of the frames: at most `most`, so that a call has
+  /// a bound. Returns how many; call again while that equals `most`.
+  template <class Sink> std::size_t tick(std::int64_t now_ns, Sink&& sink, std::size_t most = 64) {
+    return reporting_ ? 0 : expire(now_ns, most, sink);
+  }
+  /// Ends every flow.
+  template <class Sink> void flush(Sink&& sink) {
+    if (reporting_) return;
+    for (const flow_list& list : lists_)
+      while (list.oldest != 0) finish(list.oldest, slot(list.oldest).marked(flow_type::is_closed) ? end_reason::closed : end_reason::flushed, sink);
+  }
+
+  const engine_statistics& statistics() const { return statistics_; }
+
+  static constexpr engine_footprint footprint() {
+    return {sizeof(engine),
+            sizeof(flow_type),
+            2 * sizeof(std::uint32_t),
+            keeps_log ? sizeof(detail::log_chunk) + sizeof(std::uint32_t) : 0,
+            keeps_log ? sizeof(long_type) + sizeof(std::uint32_t) : 0,
+            Config::max_flows,
+            keeps_log ? chunk_capacity : 0,
+            keeps_log ? long_capacity : 0,
+            Config::max_fragments,
+            Config::max_fragments != 0 ? sizeof(fragments_type) : 0,
+            sizeof(workspace)};
+  }
+
+ private:
+  friend view;
+
+  // What this configuration is made of.
+  using accumulators = decltype(detail::accumulators_of(groups{}));
+  using sampled = decltype(detail::filtered<detail::has_sketch>(accumulators{}));
+  using heads = decltype(detail::filtered<detail::reads_log_head>(accumulators{}));
+  using exact = decltype(detail::filtered<detail::has_exact>(accumulators{}));
+  static constexpr bool keeps_log = !detail::is_empty(exact{});
+  static constexpr bool keeps_heads = !detail::is_empty(heads{});
+  using in_slot = std::conditional_t<keeps_log, decltype(detail::filtered<detail::is_live>(accumulators{})),
+                                     decltype(detail::filtered<detail::lives_in_slot>(accumulators{}))>;
+  using from_log = std::conditional_t<keeps_log, decltype(detail::filtered<detail::is_from_log>(accumulators{})), type_list<>>;
+  using flow_type = detail::flow_slot<Config, keeps_log, in_slot>;
+  using long_type = detail::long_state<Config, from_log, sampled>;
+  using fragments_type = detail::fragment_table<Config::max_fragments, typename Config::keyed_hash>;
+  using chunk_type = detail::log_chunk;
+
+  static constexpr std::size_t entries_per_flow = 2 * Config::sample_packets;  // every packet extended
+  static constexpr std::size_t chunks_per_flow = (entries_per_flow - 1 + chunk_type::entries - 1) / chunk_type::entries;
+  static constexpr std::size_t larger(std::size_t a, std::size_t b) { return a > b ? a : b; }
+  static constexpr std::size_t chunk_capacity =
+      !keeps_log ? 1 : Config::log_chunks != 0 ? Config::log_chunks : larger(Config::max_flows * 5 / 2, chunks_per_flow);
+  static constexpr std::size_t long_capacity =
+      !keeps_log ? 1 : Config::long_flows != 0 ? Config::long_flows : larger(Config::max_flows / 16, 1);
+  static constexpr unsigned slot_bits = detail::bits_for(Config::max_flows);
+  static constexpr std::uint32_t slot_mask = (std::uint32_t{1} << slot_bits) - 1;
+  static constexpr unsigned max_chain = 32;  // with a secret key chains beyond 16 do not happen
+  static constexpr std::size_t expired_per_packet = 2;
+
+  static_assert(Config::max_flows >= 1 && Config::max_flows < (std::size_t{1} << 28),
+                "joyfuljay: Config::max_flows must be between 1 and 2^28 - 1");
+  static_assert(Config::sample_packets >= 1 && Config::sample_packets <= 1000,
+                "joyfuljay: Config::sample_packets must be between 1 and 1000; longer flows are what the sketches are for");
+  static_assert(chunk_capacity >= (keeps_log ? chunks_per_flow : 0),
+                "joyfuljay: Config::log_chunks must hold at least one flow of Config::sample_packets");
+  static_assert(!keeps_heads || Config::max_sequence_length + 1 <= Config::sample_packets,
+                "joyfuljay: Config::max_sequence_length must be below Config::sample_packets, because sequences are read from the log");
+  static_assert(std::is_class_v<user_data> && std::is_trivially_default_constructible_v<user_data> && std::is_trivially_copyable_v<user_data>,
+                "joyfuljay: Config::user_data must be a plain struct without initialisers: it starts as zero bytes with each flow");
+  static_assert(detail::start_as_zero(in_slot{}) && detail::start_as_zero(from_log{}),
+                "joyfuljay: accumulators must be plain structs without initialisers: they start as zero bytes");
+
+  // ---- 12.1 Finding a flow: chains over words of slot number and hash tag, outside the slots
+
+  flow_type& slot(std::uint32_t number) { return slots_[number - 1]; }
+
+  static std::size_t bucket_of(std::uint32_t hash) {
+    return static_cast<std::size_t>(static_cast<std::uint64_t>(hash) * Config::max_flows >> 32);
+  }
+  std::uint32_t find(const detail::flow_key& key, std::uint32_t hash) {
+    const std::uint32_t tag = hash << slot_bits;
+    for (std::uint32_t word = heads_[bucket_of(hash)]; word != 0; word = next_[(word & slot_mask) - 1])
+      if ((word & ~slot_mask) == tag && slot(word & slot_mask).key == key) return word & slot_mask;
+    return 0;
+  }
+  template <class Sink> void enter_index(std::uint32_t number, std::uint32_t hash, Sink& sink) {
+    unsigned length = 0;
+    std::uint32_t last = 0;
+    for (std::uint32_t word = heads_[bucket_of(hash)]; word != 0; word = next_[(word & slot_mask) - 1])
+      ++length, last = word & slot_mask;
+    if (length >= max_chain) evict(last, statistics_.evicted_for_chain, sink);
+    std::uint32_t& head = heads_[bucket_of(hash)];
+    next_[number - 1] = head;
+    head = hash << slot_bits | number;
+  }
+  void leave_index(std::uint32_t number) {
+    std::uint32_t* word = &heads_[bucket_of(slot(number).hash)];
+    while ((*word & slot_mask) != number) word = &next_[(*word & slot_mask) - 1];
+    *word = next_[number - 1];
+  }
+
+  // ---- 12.2 Lists: closed, one-sided and two-sided flows, by what they hold, each in the order of last use
+
+  enum kind : std::uint8_t { closed, one_sided, two_sided, kinds };
+  enum holding : std::uint8_t { only_slot, chunks, long_flow, all_holdings };
+  static constexpr std::size_t holdings = keeps_log ? std::size_t{all_holdings} : 1;
+  struct flow_list {
+    std::uint32_t oldest, newest;
+  };
+
+  static std::size_t list_of(const flow_type& flow) {
+    const kind what = flow.marked(flow_type::is_closed) ? closed : flow.is_one_sided() ? one_sided : two_sided;
+    if constexpr (keeps_log)
+      return what * holdings + (flow.marked(flow_type::is_long) ? long_flow : flow.entries > 1 ? chunks : only_slot);
+    else
+      return what;
+  }
+  void link(std::uint32_t number) {
+    flow_type& flow = slot(number);
+    flow.list = static_cast<std::uint8_t>(list_of(flow));
+    flow_list& list = lists_[flow.list];
+    flow.newer = 0;
+    flow.older = list.newest;
+    (list.newest != 0 ? slot(list.newest).newer : list.oldest) = number;
+    list.newest = number;
+    one_sided_flows_ += flow.list / holdings == one_sided;
+    const std::int64_t deadline = deadline_of(flow);
+    if (deadline < next_deadline_) next_deadline_ = deadline;
+  }
+  void unlink(std::uint32_t number) {
+    const flow_type& flow = slot(number);
+    flow_list& list = lists_[flow.list];
+    (flow.older != 0 ? slot(flow.older).newer : list.oldest) = flow.newer;
+    (flow.newer != 0 ? slot(flow.newer).older : list.newest) = flow.older;
+    one_sided_flows_ -= flow.list / holdings == one_sided;
+  }
+
+  // ---- 12.3 When flows end
+
+  /// Whether the packet cannot belong to the flow any more.
+  static bool ends_before(const flow_type& flow, const packet& p, end_reason& why) {
+    if (detail::has_passed(p.time_ns, flow.end_ns, Config::idle_timeout_ns)) return why = end_reason::idle, true;
+    if (Config::active_timeout_ns > 0 && detail::has_passed(p.time_ns, flow.start_ns, Config::active_timeout_ns))
+      return why = end_reason::active, true;
+    if (flow.marked(flow_type::is_closed)) {
+      const bool opening = p.has_tcp_header && (p.tcp_flags & (tcp_flag::syn | tcp_flag::ack)) == tcp_flag::syn;
+      if (opening || Config::tcp_linger_ns == 0 || detail::has_passed(p.time_ns, flow.closed_ns, Config::tcp_linger_ns))
+        return why = end_reason::closed, true;
+    }
+    if (flow.total_packets() >= Config::flow_packet_limit) return why = end_reason::full, true;
+    return false;
+  }
+  static std::int64_t deadline_of(const flow_type& flow) {
+    return flow.marked(flow_type::is_closed) ? detail::saturating_sum(flow.closed_ns, Config::tcp_linger_ns)
+                                             : detail::saturating_sum(flow.end_ns, Config::idle_timeout_ns);
+  }
+  /// Only the oldest of each list are looked at, and those only when the earliest deadline known has passed.
+  template <class Sink> std::size_t expire(std::int64_t now_ns, std::size_t most, Sink& sink) {
+    if (now_ns <= next_deadline_) return 0;
+    std::size_t ended = 0;
+    std::int64_t next = 0x7FFFFFFFFFFFFFFF;
+    for (const flow_list& list : lists_) {
+      while (list.oldest != 0) {
+        const flow_type& flow = slot(list.oldest);
+        const std::int64_t deadline = deadline_of(flow);
+        if (now_ns <= deadline || ended == most) {
+          if (deadline < next) next = deadline;
+          break;
+        }
+        finish(list.oldest, flow.marked(flow_type::is_closed) ? end_reason::closed : end_reason::idle, sink);
+        ++ended;
+      }
+    }
+    next_deadline_ = next;
+    return ended;
+  }
+  /// A TCP flow is closed by a reset, or by a bare ACK after both sides' FIN [SEMANTICS "Flow assembly"].
+  static void track_closing(flow_type& flow, const packet& p) {
+    if (!p.has_tcp_header || flow.marked(flow_type::is_closed)) return;
+    using namespace tcp_flag;
+    constexpr std::uint8_t both_fins = flow_type::fin_seen * 3;
+    const bool last_ack = (p.tcp_flags & (ack | syn | fin)) == ack && p.payload_len == 0 && (flow.marks & both_fins) == both_fins;
+    if (p.has_flag(rst) || last_ack) {
+      flow.marks |= flow_type::is_closed;
+      flow.closed_ns = p.time_ns;
+    }
+    if (p.has_flag(fin)) flow.marks = static_cast<std::uint8_t>(flow.marks | flow_type::fin_seen << p.dir);
+  }
+
+  // ---- 12.4 Room
+
+  /// Who goes when something is short: closed flows; one-sided flows while they hold more than a quarter of the table, so
+  /// that a flood cannot end conversations; then the least recently used. Only flows from `least_holding` on help.
+  std::uint32_t victim(holding least_holding) const {
+    std::uint32_t number = oldest_of(closed, closed, least_holding);
+    if (number == 0 && one_sided_flows_ > Config::max_flows / 4) number = oldest_of(one_sided, one_sided, least_holding);
+    if (number == 0) number = oldest_of(one_sided, two_sided, least_holding);
+    JOYFULJAY_ASSERT(number != 0);
+    return number;
+  }
+  std::uint32_t oldest_of(kind first, kind last, holding least_holding) const {
+    std::uint32_t oldest = 0;
+    for (std::size_t what = first; what <= last; ++what)
+      for (std::size_t held = least_holding; held < holdings; ++held) {
+        const std::uint32_t candidate = lists_[what * holdings + held].oldest;
+        if (candidate == 0) continue;
+        if (oldest == 0 || slots_[candidate - 1].last_ns < slots_[oldest - 1].last_ns) oldest = candidate;
+      }
+    return oldest;
+  }
+  template <class Sink> void evict(std::uint32_t number, std::uint64_t& cause, Sink& sink) {
+    ++cause;
+    finish(number, end_reason::evicted, sink);
+  }
+  template <class Sink> std::uint32_t open(const detail::packet_key& from, std::uint32_t hash, const packet& p, Sink& sink) {
+    std::uint32_t number = slot_pool_.take(next_);
+    if (number == 0) {
+      evict(victim(only_slot), statistics_.evicted_for_slot, sink);
+      number = slot_pool_.take(next_);
+    }
+    enter_index(number, hash, sink);
+    flow_type& flow = slot(number);
+    flow = flow_type{};
+    flow.key = from.key;
+    flow.hash = hash;
+    flow.start_ns = flow.end_ns = flow.last_ns = p.time_ns;
+    flow.marks = static_cast<std::uint8_t>((from.from_second ? flow_type::initiator_is_second : 0) | (p.is_ethernet ? flow_type::is_ethernet : 0));
+    ++statistics_.flows_created;
+    count_use(statistics_.open_flows, statistics_.most_open_flows);
+    return number;
+  }
+  template <class Sink> void finish(std::uint32_t number, end_reason why, Sink& sink) {
+    report(number, why, sink);
+    unlink(number);
+    leave_index(number);
+    if constexpr (keeps_log) release_storage(slot(number));
+    slot_pool_.give_back(number, next_);
+    --statistics_.open_flows;
+  }
+  static void count_use(std::uint32_t& used, std::uint32_t& most) {
+    if (++used > most) most = used;
+  }
+
+  // ---- 12.5 One packet into its flow
+
+  void follow_fragment(packet& p) {
+    if (p.is_first_fragment) fragments_.remember(secret_, p);
+    if (!p.is_later_fragment) return;
+    ++(fragments_.complete(secret_, p, Config::fragment_timeout_ns) ? statistics_.fragments_followed : statistics_.fragments_orphaned);
+  }
+  /// The flow is in no list meanwhile, so that nothing evicts it.
+  template <class Sink> void update(flow_type& flow, packet& p, Sink& sink) {
+    const bool stepped_back = p.time_ns < flow.last_ns;
+    const std::uint64_t now = static_cast<std::uint64_t>(p.time_ns), before = static_cast<std::uint64_t>(flow.last_ns);
+    const std::uint64_t step = stepped_back ? before - now : now - before;
+    p.gap_ns = stepped_back ? 0 : step;
+    p.opens_flow = flow.total_packets() == 0;
+    update_live(flow, p, in_slot{});
+    if constexpr (keeps_log) {
+      if (!flow.marked(flow_type::is_long) && flow.total_packets() == Config::sample_packets) promote(flow, sink);
+      if (flow.marked(flow_type::is_long))
+        long_states_[flow.storage - 1].update(p);
+      else
+        append(flow, p, step, stepped_back, sink);
+    }
+    ++flow.packets[p.dir];
+    flow.last_ns = p.time_ns;
+    if (p.time_ns > flow.end_ns) flow.end_ns = p.time_ns;
+    track_closing(flow, p);
+  }
+  template <class... A> static void update_live(flow_type& flow, const packet& p, type_list<A...>) {
+    (static_cast<A&>(flow).update(p, flow), ...);
+  }
+  template <std::uint32_t... Packets> static bool is_snapshot(std::uint64_t total, packet_numbers<Packets...>) {
+    return ((total == Packets) || ...);
+  }
+
+  // ---- 12.6 Logs and long flows
+
+  template <class Sink> void append(flow_type& flow, const packet& p, std::uint64_t step, bool stepped_back, Sink& sink) {
+    const detail::log_entry entry = detail::log_entry::of(p, step, stepped_back);
+    append(flow, entry, sink);
+    if (entry.is_extended()) append(flow, detail::log_entry::upper_bits(p, step), sink);
+  }
+  template <class Sink> void append(flow_type& flow, const detail::log_entry& entry, Sink& sink) {
+    if (flow.entries == 0) {
+      flow.first_word = entry.word;
+      flow.first_flags = entry.flags;
+    } else {
+      const std::size_t at = (flow.entries - 1u) % chunk_type::entries;
+      if (at == 0) {
+        const std::uint32_t chunk = take_chunk(sink);
+        chunk_links_[chunk - 1] = flow.storage;
+        flow.storage = chunk;
+      }
+      chunk_type& chunk = chunks_[flow.storage - 1];
+      chunk.words[at] = entry.word;
+      chunk.flags[at] = entry.flags;
+    }
+    ++flow.entries;
+  }
+  template <class Sink> std::uint32_t take_chunk(Sink& sink) {
+    std::uint32_t chunk = chunk_pool_.take(chunk_links_);
+    if (chunk == 0) {
+      evict(victim(chunks), statistics_.evicted_for_chunk, sink);
+      chunk = chunk_pool_.take(chunk_links_);
+    }
+    count_use(statistics_.used_chunks, statistics_.most_used_chunks);
+    return chunk;
+  }
+  void give_back_chunk(std::uint32_t chunk) {
+    chunk_pool_.give_back(chunk, chunk_links_);
+    --statistics_.used_chunks;
+  }
+  /// Gives chunks back from the end until those for `entries` are left. Returns the last of them.
+  std::uint32_t trim_log(std::uint32_t last_chunk, std::size_t had_entries, std::size_t entries) {
+    const auto chunks_for = [](std::size_t count) { return count == 0 ? 0 : (count - 1 + chunk_type::entries - 1) / chunk_type::entries; };
+    for (std::size_t count = chunks_for(had_entries); count > chunks_for(entries); --count) {
+      const std::uint32_t before = chunk_links_[last_chunk - 1];
+      give_back_chunk(last_chunk);
+      last_chunk = before;
+    }
+    return last_chunk;
+  }
+  void release_storage(flow_type& flow) {
+    if (!flow.marked(flow_type::is_long)) {
+      trim_log(flow.storage, flow.entries, 0);
+      return;
+    }
+    if constexpr (keeps_heads) trim_log(long_states_[flow.storage - 1].kept_chunk, flow.entries, 0);
+    long_pool_.give_back(flow.storage, long_links_);
+    --statistics_.used_long_states;
+  }
+  /// Calls visit(const logged_packet&, entries so far) for each packet of the log.
+  template <class Visit> void walk_log(const flow_type& flow, std::uint32_t last_chunk, Visit&& visit) const {
+    std::uint32_t order[chunks_per_flow];  // chunks are linked backwards
+    std::size_t first = chunks_per_flow;
+    for (std::uint32_t chunk = last_chunk; chunk != 0 && first > 0; chunk = chunk_links_[chunk - 1]) order[--first] = chunk;
+    std::int64_t time_ns = flow.start_ns;
+    std::size_t at = 0;
+    const auto next_entry = [&]() -> detail::log_entry {
+      const std::size_t index = at++;
+      if (index == 0) return {flow.first_word, flow.first_flags};
+      const chunk_type& chunk = chunks_[order[first + (index - 1) / chunk_type::entries] - 1];
+      return {chunk.words[(index - 1) % chunk_type::entries], chunk.flags[(index - 1) % chunk_type::entries]};
+    };
+    while (at < flow.entries) {
+      const bool opens_flow = at == 0;
+      const detail::log_entry entry = next_entry();
+      const detail::log_entry upper = entry.is_extended() ? next_entry() : detail::log_entry{0, 0};
+      visit(detail::log_entry::decoded(entry, upper, time_ns, opens_flow), at);
+    }
+  }
+  /// The log becomes a long-flow state; what sequences need of it is kept.
+  template <class Sink> void promote(flow_type& flow, Sink& sink) {
+    std::uint32_t number = long_pool_.take(long_links_);
+    if (number == 0) {
+      evict(victim(long_flow), statistics_.evicted_for_long_state, sink);
+      number = long_pool_.take(long_links_);
+    }
+    count_use(statistics_.used_long_states, statistics_.most_used_long_states);
+    ++statistics_.promoted;
+    long_type& state = long_states_[number - 1];
+    state = long_type{};
+    std::size_t visited = 0, kept_entries = 0;
+    walk_log(flow, flow.storage, [&](const logged_packet& p, std::size_t entries) {
+      state.update(p);
+      if (keeps_heads && visited++ <= Config::max_sequence_length) kept_entries = entries;
+    });
+    state.kept_chunk = trim_log(flow.storage, flow.entries, kept_entries);
+    flow.entries = static_cast<std::uint16_t>(kept_entries);
+    flow.storage = number;
+    flow.marks |= flow_type::is_long;
+  }
+
+  // ---- 12.7 Features
+
+  detail::flow_summary<Config, type_list<>> facts_of(const flow_type& flow) const {
+    detail::flow_summary<Config, type_list<>> facts{};
+    fill_facts(facts, flow);
+    return facts;
+  }
+  void fill_facts(flow_facts& facts, const flow_type& flow) const {
+    const unsigned initiator = flow.marked(flow_type::initiator_is_second) ? 1 : 0;
+    facts.start_ns = flow.start_ns;
+    facts.end_ns = flow.end_ns;
+    for (unsigned end = 0; end < 2; ++end) {
+      facts.packets[end] = flow.packets[end];
+      facts.port[end] = flow.key.port(end ^ initiator);
+      for (unsigned half = 0; half < 2; ++half) facts.address[end][half] = flow.key.address(end ^ initiator, half);
+    }
+    facts.protocol = flow.key.protocol();
+    facts.ip_version = flow.key.ip_version();
+    facts.is_ethernet = flow.marked(flow_type::is_ethernet);
+    facts.anonymous = Config::anonymize_addresses;
+    facts.salt = salt_;
+  }
+  /// Everything that some accumulators say of a flow.
+  template <class... A> void summarise(const flow_type& flow, detail::flow_summary<Config, type_list<A...>>& summary) {
+    using wanted = type_list<A...>;
+    summary = {};
+    fill_facts(summary, flow);
+    if constexpr (!keeps_log) {
+      copy(flow, summary, wanted{});
+    } else {
+      copy(flow, summary, detail::filtered<detail::is_live>(wanted{}));
+      const auto logged = detail::filtered<detail::is_from_log>(wanted{});
+      if (flow.marked(flow_type::is_long)) {
+        const long_type& state = long_states_[flow.storage - 1];
+        copy(state, summary, logged);
+        ask_sketches(state, summary, detail::filtered<detail::has_sketch>(wanted{}));
+        replay(flow, state.kept_chunk, summary, type_list<>{}, detail::filtered<detail::reads_log_head>(wanted{}));
+      } else {
+        replay(flow, flow.storage, summary, logged, detail::filtered<detail::has_exact>(wanted{}));
+      }
+    }
+  }
+  template <class From, class Summary, class... A> static void copy(const From& from, Summary& summary, type_list<A...>) {
+    ((static_cast<A&>(summary) = static_cast<const A&>(from)), ...);
+  }
+  template <class Summary, class... A> static void ask_sketches(const long_type& state, Summary& summary, type_list<A...>) {
+    (static_cast<const typename A::sketch&>(state).answer(static_cast<A&>(summary), summary), ...);
+  }
+  template <class A> auto& exact_form() { return static_cast<typename A::template exact<Config>&>(workspace_.exact_samples); }
+  template <class Summary, class... Logged, class... Exact>
+  void replay(const flow_type& flow, std::uint32_t last_chunk, Summary& summary, type_list<Logged...>, type_list<Exact...>) {
+    if constexpr (sizeof...(Logged) + sizeof...(Exact) != 0) {
+      (exact_form<Exact>().clear(), ...);
+      walk_log(flow, last_chunk, [&](const logged_packet& p, std::size_t) {
+        (static_cast<Logged&>(summary).update(p, summary), ...);
+        (exact_form<Exact>().add(p, summary), ...);
+      });
+      (exact_form<Exact>().answer(static_cast<Exact&>(summary), summary), ...);
+    }
+  }
+  template <class Groups> row_for<Groups> read(const flow_type& flow) {
+    using wanted = decltype(detail::accumulators_of(detail::flattened<Groups>{}));
+    static_assert(detail::contains_all(accumulators{}, wanted{}),
+                  "joyfuljay: read<Group>() needs the group, or others with the same accumulators, in Config::groups");
+    detail::flow_summary<Config, wanted> summary;
+    summarise(flow, summary);
+    row_for<Groups> result;
+    result.compute(summary);
+    return result;
+  }
+  template <class Sink> void report(std::uint32_t number, end_reason why, Sink& sink) {
+    static_assert(std::is_invocable_v<Sink&, const row&, const view&, end_reason>,
+                  "joyfuljay: a sink is called as sink(const row&, const flow_view&, end_reason)");
+    ++statistics_.rows[static_cast<std::size_t>(why)];
+    summarise(slot(number), workspace_.summary);
+    workspace_.features.compute(workspace_.summary);
+    reporting_ = true;
+    sink(static_cast<const row&>(workspace_.features), static_cast<const view&>(view(this, number)), why);
+    reporting_ = false;
+  }
+
+  /// The one computation under way: too large for a device's stack.
+  struct workspace {
+    detail::flow_summary<Config, accumulators> summary;
+    detail::exact_forms<Config, exact> exact_samples;
+    row features;
+  };
+  static constexpr std::size_t slot_alignment = sizeof(flow_type) % 64 == 0 ? 64 : alignof(flow_type);
+
+  alignas(slot_alignment) flow_type slots_[Config::max_flows] = {};
+  alignas(keeps_log ? 64 : alignof(chunk_type)) chunk_type chunks_[chunk_capacity] = {};
+  long_type long_states_[long_capacity] = {};
+  std::uint32_t heads_[Config::max_flows] = {};
+  std::uint32_t next_[Config::max_flows] = {};  // in the index, or in the pool of free slots
+  std::uint32_t chunk_links_[chunk_capacity] = {};
+  std::uint32_t long_links_[long_capacity] = {};
+  fragments_type fragments_ = {};
+  workspace workspace_ = {};
+  flow_list lists_[kinds * holdings] = {};
+  detail::number_pool<Config::max_flows> slot_pool_ = {};
+  detail::number_pool<chunk_capacity> chunk_pool_ = {};
+  detail::number_pool<long_capacity> long_pool_ = {};
+  std::int64_t next_deadline_ = 0;  // no oldest flow is due before
+  std::size_t one_sided_flows_ = 0;
+  engine_statistics statistics_ = {};
+  hash_key secret_ = {};
+  bytes salt_ = {};
+  bool reporting_ = false;  // a sink is running
+};
+
+// ---- 13. Writers -------------------------------------------------------------------------------------------------
+// Rows as JSON, CSV and float vectors, and the schema as a reference and a hash: all derived from the declarations. Text
+// goes to any `out(const char* characters, std::size_t length)`. No locale, no allocation; numbers have the shortest
+// digits that read back to the same double. Whatever the network put into a string cannot break the format.
+
+namespace detail {
+
+/// digits * 10^exponent
+struct decimal {
+  std::uint64_t digits;
+  int exponent;
+};
+
+inline constexpr unsigned largest_power_of_5 = 27;
+struct power_table {
+  std::uint64_t of_5[largest_power_of_5 + 1];
+  constexpr power_table() : of_5() {
+    of_5[0] = 1;
+    for (unsigned at = 1; at <= largest_power_of_5; ++at) of_5[at] = of_5[at - 1] * 5;
+  }
+};
+inline constexpr power_table powers{};
+
+/// The integer part of a fixed-point number, and whether there is nothing behind it.
+struct fixed_point {
+  std::uint64_t whole;
+  bool exact;
+};
+
+/// mantissa * 10^power / 2^(power + shift), with enough words for every intermediate bit.
+template <unsigned Words> fixed_point scaled_up(std::uint64_t mantissa, unsigned power, unsigned shift) {
+  wide<Words> x = wide<Words>::from(mantissa);
+  for (; power > largest_power_of_5; power -= largest_power_of_5) x.multiply(powers.of_5[largest_power_of_5]);
+  x.multiply(powers.of_5[power]);
+  bool exact = true;
+  const unsigned skipped = shift / 64, bits = shift % 64;
+  for (unsigned at = 0; at < skipped; ++at) exact = exact && x.word[at] == 0;
+  std::uint64_t whole = x.word[skipped] >> bits;
+  if (bits != 0) {
+    exact = exact && x.word[skipped] << (64 - bits) == 0;
+    if (skipped + 1 < Words) whole |= x.word[skipped + 1] << (64 - bits);
+  }
+  return {whole, exact};
+}
+
+/// mantissa * 2^shift / 10^power, for doubles from 10^17 on.
+inline fixed_point scaled_down(std::uint64_t mantissa, unsigned power, unsigned shift) {
+  constexpr unsigned words = 17;  // 1024 bits and the two below the mantissa
+  wide<words> x{};
+  x.word[shift / 64] = mantissa << shift % 64;
+  if (shift % 64 != 0) x.word[shift / 64 + 1] = mantissa >> (64 - shift % 64);
+  bool exact = true;
+  for (; power != 0; --power) exact = x.divide(10) == 0 && exact;
+  return {x.word[0], exact};
+}
+
+/// The shortest decimal that reads back to the positive, finite x; of the shortest, the closest (Steele, White: "How to
+/// print floating-point numbers accurately", 1990; the digit removal is that of Adams: "Ryu", 2018). The ends of the
+/// interval that reads back as x are held as exact integers of 18 digits.
+inline decimal shortest_decimal(double x) {
+  std::uint64_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  const std::uint64_t fraction = bits & 0xFFFFFFFFFFFFF;
+  const int biased = static_cast<int>(bits >> 52);
+  const std::uint64_t mantissa = biased != 0 ? fraction | std::uint64_t{1} << 52 : fraction;
+  const int exponent = (biased != 0 ? biased : 1) - 1075 - 2;  // of quarters of a unit in the last place
+  const bool ends_included = mantissa % 2 == 0, lower_is_closer = fraction == 0 && biased > 1;
+  const std::uint64_t quarters[3] = {4 * mantissa - (lower_is_closer ? 1 : 2), 4 * mantissa, 4 * mantissa + 2};
+
+  // log10(2) = 78913 / 2^18, rounded down: x * 10^power lies between 10^17 and 2.1 * 10^18.
+  const int binary_exponent = static_cast<int>(bit_length(mantissa)) - 1 + exponent + 2;
+  const int power = 17 - (binary_exponent * 78913 >> 18);
+  fixed_point ends[3];
+  for (unsigned at = 0; at < 3; ++at) {
+    if (power < 0)
+      ends[at] = scaled_down(quarters[at], static_cast<unsigned>(-power), static_cast<unsigned>(exponent));
+    else if (power <= static_cast<int>(largest_power_of_5))
+      ends[at] = scaled_up<2>(quarters[at], static_cast<unsigned>(power), static_cast<unsigned>(-exponent - power));
+    else
+      ends[at] = scaled_up<14>(quarters[at], static_cast<unsigned>(power), static_cast<unsigned>(-exponent - power));
+  }
+  std::uint64_t low = ends[0].whole, middle = ends[1].whole, high = ends[2].whole;
+  bool low_is_zeros = ends[0].exact && ends_included, middle_is_zeros = ends[1].exact;  // of what was cut off so far
+  if (!ends_included && ends[2].exact) --high;
+
+  int removed = 0;
+  unsigned last_digit = 0;
+  const auto remove_digit = [&] {
+    low_is_zeros = low_is_zeros && low % 10 == 0;
+    middle_is_zeros = middle_is_zeros && last_digit == 0;
+    last_digit = static_cast<unsigned>(middle % 10);
+    low /= 10, middle /= 10, high /= 10;
+    ++removed;
+  };
+  while (high / 10 > low / 10) remove_digit();
+  if (low_is_zeros)
+    while (low % 10 == 0) remove_digit();
+  if (middle_is_zeros && last_digit == 5 && middle % 2 == 0) last_digit = 4;  // exactly half: to even
+  const bool up = (middle == low && !low_is_zeros) || last_digit >= 5;
+  return {middle + up, removed - power};
+}
+
+/// Integers, and multiples of a nanosecond or microsecond, need no search: below 2^52 units neighbouring multiples read
+/// back as different doubles, so the one that reads back as x is the shortest, once its zeros are dropped.
+inline bool is_short_decimal(double x, decimal& result) {
+  constexpr double limit = 4503599627370496.0;  // 2^52
+  if (!(x < limit)) return false;
+  for (int places = 0; places <= 9; places += places == 0 ? 6 : 3) {
+    const double unit = places == 0 ? 1 : places == 6 ? 1e6 : 1e9;
+    if (!(x < limit / unit - 1)) return false;
+    const std::uint64_t multiple = static_cast<std::uint64_t>(x * unit + 0.5);
+    if (static_cast<double>(static_cast<std::int64_t>(multiple)) / unit != x) continue;
+    result = {multiple, -places};
+    while (result.digits % 10 == 0 && result.digits != 0) result.digits /= 10, ++result.exponent;
+    return true;
+  }
+  return false;
+}
+
+/// Characters on their way to `out`, in pieces of at most 256.
+template <class Out> class text_stream {
+ public:
+  explicit text_stream(Out& out) : out_(out) {}
+  ~text_stream() { flush(); }
+  text_stream(const text_stream&) = delete;
+  text_stream& operator=(const text_stream&) = delete;
+
+  void put(char c) {
+    if (used_ == sizeof piece_) flush();
+    piece_[used_++] = c;
+  }
+  void put(const char* literal) {
+    while (*literal != '\0') put(*literal++);
+  }
+  void put_unsigned(std::uint64_t value) {
+    char digits[20];
+    std::size_t at = sizeof digits;
+    do digits[--at] = static_cast<char>('0' + value % 10), value /= 10;
+    while (value != 0);
+    while (at < sizeof digits) put(digits[at++]);
+  }
+  void put_signed(std::int64_t value) {
+    if (value < 0) put('-');
+    put_unsigned(value < 0 ? 0 - static_cast<std::uint64_t>(value) : static_cast<std::uint64_t>(value));
+  }
+  /// Positional from 0.0001 up to 10^16, else with an exponent; always with a point or an exponent. What is no number is
+  /// written as 0, so that no reader meets a NaN.
+  void put_double(double x) {
+    std::uint64_t bits;
+    std::memcpy(&bits, &x, sizeof bits);
+    if ((bits >> 52 & 0x7FF) == 0x7FF) x = 0, bits = 0;
+    if (bits >> 63 != 0) put('-'), x = -x;
+    decimal d{0, 0};
+    if (x != 0 && !is_short_decimal(x, d)) d = shortest_decimal(x);
+    char digits[20];
+    std::size_t count = 0;
+    for (std::uint64_t rest = d.digits; rest != 0; rest /= 10) digits[count++] = static_cast<char>('0' + rest % 10);
+    if (count == 0) return put("0.0");
+    const int point = static_cast<int>(count) + d.exponent;  // digits in front of it
+    const auto digit = [&](int at) { return at >= 0 && at < static_cast<int>(count) ? digits[count - 1 - static_cast<std::size_t>(at)] : '0'; };
+    if (point > -4 && point <= 16) {
+      for (int at = point > 0 ? 0 : point - 1; at < point; ++at) put(digit(at));
+      put('.');
+      for (int at = point; at == point || at < static_cast<int>(count); ++at) put(digit(at));
+    } else {
+      put(digit(0));
+      if (count > 1) put('.');
+      for (int at = 1; at < static_cast<int>(count); ++at) put(digit(at));
+      put('e');
+      put_signed(point - 1);
+    }
+  }
+  void flush() {
+    if (used_ != 0) out_(static_cast<const char*>(piece_), used_);
+    used_ = 0;
+  }
+
+ private:
+  Out& out_;
+  std::size_t used_ = 0;
+  char piece_[256];
+};
+
+/// Length of the well-formed UTF-8 sequence at the start, 0 if there is none [RFC 3629 4].
+inline std::size_t utf8_length(const char* characters, std::size_t left) {
+  const auto at = [&](std::size_t index) { return static_cast<unsigned char>(characters[index]); };
+  const auto continues = [&](std::size_t index, unsigned least, unsigned most) { return index < left && at(index) >= least && at(index) <= most; };
+  const unsigned lead = at(0);
+  if (lead < 0x80) return 1;
+  if (lead >= 0xC2 && lead <= 0xDF) return continues(1, 0x80, 0xBF) ? 2 : 0;
+  const unsigned least = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+  const unsigned most = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+  if (lead >= 0xE0 && lead <= 0xEF) return continues(1, least, most) && continues(2, 0x80, 0xBF) ? 3 : 0;
+  if (lead >= 0xF0 && lead <= 0xF4) return continues(1, least, most) && continues(2, 0x80, 0xBF) && continues(3, 0x80, 0xBF) ? 4 : 0;
+  return 0;
+}
+
+/// JSON text [RFC 8259 7]. Control characters are escaped, bytes that are no UTF-8 become U+FFFD.
+template <class Stream> void put_json_text(Stream& out, const char* characters, std::size_t length) {
+  out.put('"');
+  for (std::size_t at = 0; at < length;) {
+    const std::size_t sequence = utf8_length(characters + at, length - at);
+    const unsigned char c = static_cast<unsigned char>(characters[at]);
+    if (sequence == 0) {
+      out.put("\\ufffd");
+    } else if (c < 0x20 || c == 0x7F) {
+      out.put("\\u00");
+      out.put(static_cast<char>('0' + c / 16));
+      out.put("0123456789abcdef"[c % 16]);
+    } else {
+      if (c == '"' || c == '\\') out.put('\\');
+      for (std::size_t i = 0; i < sequence; ++i) out.put(characters[at + i]);
+    }
+    at += sequence != 0 ? sequence : 1;
+  }
+  out.put('"');
+}
+
+/// CSV text [RFC 4180 2]: always quoted, control bytes and bytes that are no UTF-8 as "?", and an apostrophe in front of
+/// what a spreadsheet would take for a formula.
+template <class Stream> void put_csv_text(Stream& out, const char* characters, std::size_t length) {
+  out.put('"');
+  if (length != 0 && (characters[0] == '=' || characters[0] == '+' || characters[0] == '-' || characters[0] == '@' ||
+                      characters[0] == '\t' || characters[0] == '\r'))
+    out.put('\'');
+  for (std::size_t at = 0; at < length;) {
+    const std::size_t sequence = utf8_length(characters + at, length - at);
+    const unsigned char c = static_cast<unsigned char>(characters[at]);
+    if (sequence == 0 || c < 0x20 || c == 0x7F) {
+      out.put('?');
+    } else {
+      if (c == '"') out.put('"');
+      for (std::size_t i = 0; i < sequence; ++i) out.put(characters[at + i]);
+    }
+    at += sequence != 0 ? sequence : 1;
+  }
+  out.put('"');
+}
+
+/// How a feature's value looks. One overload for each kind of type; `put_text` decides how text is quoted.
+template <class Stream, class PutText, class Value> void put_value(Stream& out, const PutText&, const Value& value) {
+  if constexpr (std::is_same_v<Value, bool>)
+    out.put(value ? "true" : "false");
+  else if constexpr (std::is_floating_point_v<Value>)
+    out.put_double(static_cast<double>(value));
+  else if constexpr (std::is_signed_v<Value>)
+    out.put_signed(value);
+  else
+    out.put_unsigned(value);
+}
+template <class Stream, class PutText> void put_value(Stream& out, const PutText& put_text, const char* value) {
+  put_text(out, value, std::strlen(value));
+}
+template <class Stream, class PutText, std::size_t Capacity>
+void put_value(Stream& out, const PutText& put_text, const text<Capacity>& value) {
+  put_text(out, value.characters, value.length);
+}
+template <class Stream, class PutText> void put_value(Stream& out, const PutText& put_text, const ip_address& value) {
+  put_value(out, put_text, value.to_text());
+}
+template <class Stream, class PutText> void put_value(Stream& out, const PutText& put_text, const splt_step& value) {
+  out.put('[');
+  put_value(out, put_text, value.ip_len);
+  out.put(',');
+  put_value(out, put_text, value.gap);
+  out.put(',');
+  put_value(out, put_text, value.direction_sign);
+  out.put(']');
+}
+template <class Stream, class PutText, class Element>
+void put_value(Stream& out, const PutText& put_text, const list<Element>& value) {
+  out.put('[');
+  for (std::size_t at = 0; at < value.length || at < value.padded_length; ++at) {
+    if (at != 0) out.put(',');
+    put_value(out, put_text, at < value.length ? value.elements[at] : Element{});
+  }
+  out.put(']');
+}
+
+inline bool same_text(const char* a, const char* b) { return std::strcmp(a, b) == 0; }
+struct keep_all {
+  constexpr bool operator()(const feature_info&) const { return true; }
+};
+template <class Value> struct is_list : std::false_type {};
+template <class Element> struct is_list<list<Element>> : std::true_type {};
+
+}  // namespace detail
+
+/// One JSON object: {"flow_meta":{"src_ip":"10.0.0.1",...},"timing":{...}}, a member for each group. No newline. `keep`
+/// says which features to write.
+template <class Out, class Row, class Keep = detail::keep_all> void write_json(Out&& out, const Row& row, const Keep& keep = {}) {
+  detail::text_stream<std::remove_reference_t<Out>> stream(out);
+  const auto put_text = [](auto& to, const char* characters, std::size_t length) { detail::put_json_text(to, characters, length); };
+  const char* open_group = nullptr;
+  stream.put('{');
+  for_each_feature(row, [&](const feature_info& feature, const auto& value) {
+    if (!keep(feature)) return;
+    if (open_group == nullptr || !detail::same_text(open_group, feature.group)) {
+      stream.put(open_group == nullptr ? "\"" : "},\"");
+      stream.put(feature.group);
+      stream.put("\":{\"");
+      open_group = feature.group;
+    } else {
+      stream.put(",\"");
+    }
+    stream.put(feature.name);
+    stream.put("\":");
+    detail::put_value(stream, put_text, value);
+  });
+  stream.put(open_group == nullptr ? "}" : "}}");
+}
+
+/// The names of the columns, with a newline.
+template <class Row, class Out, class Keep = detail::keep_all> void write_csv_header(Out&& out, const Keep& keep = {}) {
+  detail::text_stream<std::remove_reference_t<Out>> stream(out);
+  bool first = true;
+  for_each_feature(Row{}, [&](const feature_info& feature, const auto&) {
+    if (!keep(feature)) return;
+    if (!first) stream.put(',');
+    first = false;
+    stream.put(feature.name);
+  });
+  stream.put("\r\n");
+}
+/// One record [RFC 4180]; lists are JSON arrays in quotes.
+template <class Out, class Row, class Keep = detail::keep_all> void write_csv(Out&& out, const Row& row, const Keep& keep = {}) {
+  detail::text_stream<std::remove_reference_t<Out>> stream(out);
+  const auto put_text = [](auto& to, const char* characters, std::size_t length) { detail::put_csv_text(to, characters, length); };
+  bool first = true;
+  for_each_feature(row, [&](const feature_info& feature, const auto& value) {
+    if (!keep(feature)) return;
+    if (!first) stream.put(',');
+    first = false;
+    constexpr bool quoted = detail::is_list<std::decay_t<decltype(value)>>::value;
+    if (quoted) stream.put('"');
+    detail::put_value(stream, put_text, value);
+    if (quoted) stream.put('"');
+  });
+  stream.put("\r\n");
+}
+
+/// How many numbers `to_vector` writes: the features that are integers, floats or booleans.
+template <class Row> constexpr std::size_t vector_length() {
+  std::size_t count = 0;
+  for_each_feature(Row{}, [&](const feature_info&, const auto& value) { count += std::is_arithmetic_v<std::decay_t<decltype(value)>>; });
+  return count;
+}
+/// Copies the numeric features in column order. `Number` is float or double; never NaN.
+template <class Row, class Number> void to_vector(const Row& row, Number* out) {
+  for_each_feature(row, [&](const feature_info&, const auto& value) {
+    if constexpr (std::is_arithmetic_v<std::decay_t<decltype(value)>>) *out++ = static_cast<Number>(value);
+  });
+}
+/// Calls visit(const feature_info&) for each element of the vector.
+template <class Row, class Visitor> void for_each_vector_feature(Visitor&& visit) {
+  for_each_feature(Row{}, [&](const feature_info& feature, const auto& value) {
+    if constexpr (std::is_arithmetic_v<std::decay_t<decltype(value)>>) visit(feature);
+  });
+}
+
+/// 64 bits over group, name, type and unit of every feature in order (FNV-1a): equal when rows can be mixed. Store it with a model and
+/// compare it on the device.
+template <class Row> std::uint64_t schema_hash() {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for_each_feature(Row{}, [&](const feature_info& feature, const auto&) {
+    for (const char* part : {feature.group, feature.name, feature.type, feature.unit}) {
+      for (; *part != '\0'; ++part) hash = (hash ^ static_cast<unsigned char>(*part)) * 0x100000001b3;
+      hash = (hash ^ 0xFF) * 0x100000001b3;  // ends the part
+    }
+  });
+  return hash;
+}
+
+/// The reference as a Markdown table, a line a feature.
+template <class Row, class Out, class Keep = detail::keep_all> void write_reference(Out&& out, const Keep& keep = {}) {
+  detail::text_stream<std::remove_reference_t<Out>> stream(out);
+  stream.put("| group | feature | type | unit | definition |\n| --- | --- | --- | --- | --- |\n");
+  for_each_feature(Row{}, [&](const feature_info& feature, const auto&) {
+    if (!keep(feature)) return;
+    for (const char* cell : {feature.group, feature.name, feature.type, feature.unit, feature.about}) {
+      stream.put("| ");
+      stream.put(cell);
+      stream.put(' ');
+    }
+    stream.put("|\n");
+  });
+}
+
+}  // namespace v0
+}  // namespace joyfuljay
+
+#endif  // JOYFULJAY_HPP
