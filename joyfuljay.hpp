@@ -727,7 +727,16 @@ inline double direction_ratio(std::uint64_t forward, std::uint64_t backward) {
 }
 
 inline constexpr std::uint64_t ns_per_second = 1'000'000'000;
-inline double seconds(std::uint64_t ns) { return quotient(ns, ns_per_second); }
+/// The nearest double. Times of day exceed 2^53 ns, where dividing doubles would round twice and show as a stray digit.
+inline double seconds(std::uint64_t ns) {
+  if (ns >> 53 == 0) return quotient(ns, ns_per_second);
+  const std::uint64_t whole = ns / ns_per_second;             // 24 to 35 bits
+  const unsigned fraction_bits = whole >> 32 == 0 ? 32 : 29;  // with those at least 56: more than a double holds
+  const std::uint64_t fraction = (ns % ns_per_second) << fraction_bits;
+  const std::uint64_t fixed = whole << fraction_bits | fraction / ns_per_second;
+  const unsigned shift = 64 - detail::bit_length(fixed);
+  return detail::round_to_double(fixed << shift, fraction % ns_per_second != 0, 0u - fraction_bits - shift);
+}
 
 /// Sum, sum of squares and extremes of integers below 2^`ValueBits`, of at most 2^32 of them. Exact. Two additions, a
 /// multiplication and two comparisons a value. The count is kept elsewhere, because several moments share it.
@@ -1347,8 +1356,8 @@ template <link_type Link> verdict parse_frame(const frame& f, packet& p) {
 namespace detail {
 
 template <class List> struct flat_list;
-template <class T> struct flat { using type = type_list<T>; };
-template <class... T> struct flat<type_list<T...>> { using type = typename flat_list<type_list<T...>>::type; };
+template <class Type> struct flat { using type = type_list<Type>; };
+template <class... Type> struct flat<type_list<Type...>> { using type = typename flat_list<type_list<Type...>>::type; };
 
 /// Set union in order of first appearance: {a, b} | {b, c} is {a, b, c}.
 template <class... A> constexpr auto operator|(type_list<A...> a, type_list<>) { return a; }
@@ -1357,8 +1366,8 @@ template <class... A, class B, class... More> constexpr auto operator|(type_list
   return std::conditional_t<known, type_list<A...>, type_list<A..., B>>{} | type_list<More...>{};
 }
 
-template <class... T> struct flat_list<type_list<T...>> {
-  using type = decltype((type_list<>{} | ... | typename flat<T>::type{}));
+template <class... Type> struct flat_list<type_list<Type...>> {
+  using type = decltype((type_list<>{} | ... | typename flat<Type>::type{}));
 };
 /// Nested lists as one, each type once.
 template <class List> using flattened = typename flat_list<List>::type;
@@ -1371,8 +1380,8 @@ template <class... Groups> constexpr auto accumulators_of(type_list<Groups...>) 
   return (type_list<>{} | ... | with_needs(typename Groups::needs{}));
 }
 
-template <template <class...> class Keep, class... T> constexpr auto filtered(type_list<T...>) {
-  return (type_list<>{} | ... | std::conditional_t<Keep<T>::value, type_list<T>, type_list<>>{});
+template <template <class...> class Keep, class... Type> constexpr auto filtered(type_list<Type...>) {
+  return (type_list<>{} | ... | std::conditional_t<Keep<Type>::value, type_list<Type>, type_list<>>{});
 }
 
 template <std::size_t Number> struct number : std::integral_constant<std::size_t, Number> {};
@@ -2624,7 +2633,7 @@ template <class A> struct is_live : std::bool_constant<!is_from_log<A>::value &&
 template <class A> struct lives_in_slot : std::bool_constant<!has_exact<A>::value> {};
 struct nothing {};
 
-template <class... T> constexpr bool is_empty(type_list<T...>) { return sizeof...(T) == 0; }
+template <class... Type> constexpr bool is_empty(type_list<Type...>) { return sizeof...(Type) == 0; }
 template <class... A> constexpr bool start_as_zero(type_list<A...>) {
   return ((std::is_trivially_default_constructible_v<A> && std::is_trivially_copyable_v<A>)&&...);
 }
@@ -2729,7 +2738,7 @@ struct engine_footprint {
   std::size_t slot, index;                            ///< of one flow
   std::size_t chunk;                                  ///< of one log chunk, its link included
   std::size_t long_state;                             ///< of one long flow
-  std::size_t slots, chunks, long_states, fragments;  ///< how many of each
+  std::size_t flow_slots, chunks, long_states, fragments;  ///< how many of each
   std::size_t fragment_bytes, workspace;              ///< of all fragments; of the one computation under way
 };
 

@@ -10,7 +10,7 @@ namespace jj = joyfuljay;
 // clang-format off
 static const unsigned char query[] = {
     0x02, 0, 0, 0, 0, 0x01, 0x02, 0, 0, 0, 0, 0x02, 0x08, 0x00,                       // Ethernet: to, from, IPv4
-    0x45, 0, 0, 57, 0x12, 0x34, 0, 0, 64, 17, 0, 0, 192, 0, 2, 10, 198, 51, 100, 53,  // IPv4: 57 bytes, UDP, two addresses
+    0x45, 0, 0, 57, 0x12, 0x34, 0, 0, 64, 17, 0, 0, 192, 0, 2, 10, 198, 51, 100, 53,  // IPv4: 57 bytes, UDP, two hosts
     0xC0, 0x00, 0, 53, 0, 37, 0, 0,                                                   // UDP: 49152 to 53
     0x2A, 0x2A, 0x01, 0, 0, 1, 0, 0, 0, 0, 0, 0, 7, 'e', 'x', 'a', 'm', 'p', 'l', 'e', 3, 'o', 'r', 'g', 0, 0, 1, 0, 1};
 // clang-format on

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Checks of joyfuljay.hpp as a file: that it compiles by itself and among others, leaks nothing, holds its own table of
+# contents, and compiles fast.
+# shellcheck disable=SC1091,SC2317  # the functions are called by name
+. "$(dirname "$0")/../checks.sh"
+header=$root/joyfuljay.hpp
+flags=(-std=c++17 -fno-exceptions -fno-rtti "${warnings[@]}" "-I$root")
+# macros that users are meant to see
+public='JOYFULJAY_(HPP|VERSION_MAJOR|VERSION_MINOR|VERSION_PATCH|ASSERT|GROUP|FEATURE|STEP|NUMBERED_MEMBER)'
+
+compile() { # COMPILER LINE...: a file of these lines
+  printf '%s\n' "${@:2}" > "$work/file.cpp"
+  "$1" "${flags[@]}" -c "$work/file.cpp" -o "$work/file.o"
+}
+include='#include "joyfuljay.hpp"'
+standard_includes() { grep -E '^ *# *include <' "$header"; }
+
+alone_gxx() { compile g++ "$include"; }
+alone_clangxx() { compile clang++ "$include"; }
+twice_gxx() { compile g++ "$include" "$include"; }
+twice_clangxx() { compile clang++ "$include" "$include"; }
+# The standard headers come first: they need not survive these macros.
+hostile_macros() { compile g++ "$(standard_includes)" '#include "tests/header/hostile_macros.hpp"' "$include"; }
+
+macros() { # LINE...: what is defined after these lines
+  printf '%s\n' "$@" | g++ "${flags[@]}" -dM -E -x c++ - | sed 's/^#define //; s/[ (].*//' | sort -u
+}
+macro_leak() {
+  local leaked
+  macros "$(standard_includes)" > "$work/without" && macros "$include" > "$work/with" || return 1
+  leaked=$(comm -13 "$work/without" "$work/with" | grep -vxE "$public")
+  echo "defined and not undefined: $leaked"
+  [ -z "$leaked" ]
+}
+
+contents() { # "7. Frames" in the table at the top and in the banners, numbered in order
+  head -n 150 "$header" | sed -nE 's/^\/\/ +([0-9]+\. .*[^ ])  .*/\1/p' | sed 's/  .*//' > "$work/contents"
+  sed -nE 's/^\/\/ ---- ([0-9]+\. .*[^ -]) -+$/\1/p' "$header" > "$work/banners"
+  note="$(wc -l < "$work/banners") sections"
+  [ -s "$work/banners" ] && diff "$work/contents" "$work/banners" &&
+    diff <(sed 's/\..*//' "$work/banners") <(seq "$(wc -l < "$work/banners")")
+}
+
+banned_words() { # comments may say them
+  ! sed 's|//.*||' "$header" | grep -nE -e '\bnew\b *[A-Za-z(]' -e '\b(malloc|calloc|realloc|free|printf) *\(' \
+    -e '\b(throw|typeid|dynamic_cast)\b' \
+    -e 'std::(vector|string|map|unordered_map|function|deque|list|shared_ptr|unique_ptr|mutex|thread)\b' \
+    -e '# *include *<(iostream|sstream|string|vector|map|unordered_map|functional|memory|thread|mutex|locale|regex)>'
+}
+
+cpu_seconds() { # COMMAND...: the least of three runs
+  local TIMEFORMAT='%U %S'
+  for _ in 1 2 3; do
+    { time "$@" > /dev/null 2> "$work/errors"; } 2>&1 || { cat "$work/errors" >&2 && return 1; }
+  done | awk '{ s = $1 + $2; if (NR == 1 || s < least) least = s } END { print least }'
+}
+compiles_within() { # LIMIT COMMAND...
+  local seconds
+  seconds=$(cpu_seconds "${@:2}") || return 1
+  note="$seconds s of processor time, limit $1 s"
+  echo "$note"
+  awk "BEGIN { exit !($seconds < $1) }"
+}
+time_to_include() { echo "$include" > "$work/file.cpp" && compiles_within 0.5 g++ "${flags[@]}" -O0 -c "$work/file.cpp" -o "$work/file.o"; }
+time_of_engine() { compiles_within 6 g++ "${flags[@]}" -O2 -c "$here/whole_engine.cpp" -o "$work/file.o"; }
+
+check alone_gxx g++
+check alone_clangxx clang++
+check twice_gxx g++
+check twice_clangxx clang++
+check hostile_macros g++
+check macro_leak g++
+check contents
+check banned_words
+check time_to_include g++
+check time_of_engine g++
+exit $((failed > 0))

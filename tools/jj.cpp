@@ -1,0 +1,619 @@
+// jj: joyfuljay on the command line. One compiler call builds it: c++ -std=c++17 -O2 -I. tools/jj.cpp -o jj
+//
+//   jj extract FILE...   one record a flow
+//   jj features          the catalogue
+//   jj footprint         where the bytes are
+//
+// Contents
+//   1. Engine          the configuration behind the tool
+//   2. Options         what the command line says
+//   3. Output          a file that reports a full disk, records in the order of the reference
+//   4. extract         frames in, records out
+//   5. features        the catalogue in four formats
+//   6. footprint       bytes by configuration, group and pool
+//   7. main
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "joyfuljay.hpp"
+#include "tools/capture_file.hpp"  // first: sets the size of file offsets
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <unistd.h>
+#endif
+
+namespace jj = joyfuljay;
+
+// ---- 1. Engine ---------------------------------------------------------------------------------------------------
+// Every group and every option is compiled in; options choose columns and times. Pools are large, and memory that a
+// capture does not need is never touched.
+
+struct tool_config : jj::default_config {
+  using groups = jj::type_list<jj::flow_identifier, jj::flow_meta, jj::timing, jj::gap_sequences, jj::splt_sequences,
+                               jj::size, jj::tcp>;
+  struct user_data {
+    std::uint64_t number;  // order of creation
+  };
+  static constexpr std::size_t max_flows = 262'144;
+  static constexpr std::size_t max_fragments = 16'384;
+  static constexpr jj::link_type link = jj::link_type::per_frame;
+  static constexpr bool expire_while_feeding = false;  // files join recordings whose clocks differ
+
+  static inline std::int64_t idle_timeout_ns = default_config::idle_timeout_ns;
+  static inline std::int64_t active_timeout_ns = default_config::active_timeout_ns;
+  static inline std::int64_t tcp_linger_ns = default_config::tcp_linger_ns;
+  static inline std::int64_t fragment_timeout_ns = default_config::fragment_timeout_ns;
+  static inline std::int64_t burst_threshold_ns = default_config::burst_threshold_ns;
+  static inline bool anonymize_addresses = false;
+};
+using tool_engine = jj::engine<tool_config>;
+using tool_row = tool_engine::row;
+static tool_engine engine;
+
+// ---- 2. Options --------------------------------------------------------------------------------------------------
+
+constexpr int wrong_use = 1, damaged_capture = 2;
+
+struct options {
+  std::vector<std::string> files;
+  std::vector<std::string> groups;  // empty: all
+  std::string format;
+  std::string output;
+  std::string salt;
+  bool include_flow_id = true, include_splt = true, include_sequences = false;
+  bool include_addresses = true, include_ports = true;
+  bool quiet = false, unsorted = false;
+};
+
+int complain(const std::string& what) {
+  std::fprintf(stderr, "jj: %s\n", what.c_str());
+  return wrong_use;
+}
+
+const char usage[] =
+    "usage: jj extract FILE... [--groups a,b] [--format jsonl|csv] [-o OUT] [--all] [--set key=value]... [--unsorted] "
+    "[--quiet]\n"
+    "       jj features [--format text|csv|json|markdown]\n"
+    "       jj footprint\n"
+    "       jj --version\n"
+    "FILE is a pcap or pcapng file, or - for standard input; each file is a capture of its own.\n"
+    "--set keys: flow_timeout, active_timeout, tcp_linger, fragment_timeout (seconds), burst_threshold_ms,\n"
+    "            include_flow_id, include_splt, include_sequences, include_ip_addresses, include_ports,\n"
+    "            anonymize_ips (true or false), anonymization_salt (text)\n"
+    "--all adds the raw sequences; --unsorted writes records as flows end, without waiting for the end of the file.\n";
+
+std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> parts(1);
+  for (const char c : text) {
+    if (c == separator)
+      parts.emplace_back();
+    else
+      parts.back() += c;
+  }
+  return parts;
+}
+
+bool parse_bool(const std::string& text, bool& value) {
+  const bool yes = text == "true" || text == "1" || text == "yes" || text == "on";
+  const bool no = text == "false" || text == "0" || text == "no" || text == "off";
+  if (yes || no) value = yes;
+  return yes || no;
+}
+
+/// Digits with at most one point, to nanoseconds without rounding through a double.
+bool parse_ns(const std::string& text, std::int64_t unit_ns, std::int64_t& ns) {
+  std::int64_t whole = 0, fraction = 0, scale = unit_ns;
+  bool point = false, digits = false;
+  for (const char c : text) {
+    if (c == '.' && !point) {
+      point = true;
+    } else if (c >= '0' && c <= '9') {
+      digits = true;
+      if (!point) {
+        if (whole > 1'000'000'000) return false;
+        whole = whole * 10 + (c - '0');
+      } else {
+        scale /= 10;
+        fraction += scale * (c - '0');
+      }
+    } else {
+      return false;
+    }
+  }
+  if (!digits || whole > 1'000'000'000) return false;
+  ns = whole * unit_ns + fraction;
+  return true;
+}
+
+/// Empty when all is well.
+std::string apply_setting(const std::string& assignment, options& chosen) {
+  const std::size_t equals = assignment.find('=');
+  if (equals == std::string::npos) return "--set wants key=value, not '" + assignment + "'";
+  const std::string key = assignment.substr(0, equals), value = assignment.substr(equals + 1);
+  constexpr std::int64_t second = 1'000'000'000, millisecond = 1'000'000;
+  const struct {
+    const char* name;
+    std::int64_t* target;
+    std::int64_t unit;
+  } times[] = {{"flow_timeout", &tool_config::idle_timeout_ns, second},
+               {"active_timeout", &tool_config::active_timeout_ns, second},
+               {"tcp_linger", &tool_config::tcp_linger_ns, second},
+               {"fragment_timeout", &tool_config::fragment_timeout_ns, second},
+               {"burst_threshold_ms", &tool_config::burst_threshold_ns, millisecond}};
+  for (const auto& time : times)
+    if (key == time.name)
+      return parse_ns(value, time.unit, *time.target)
+                 ? ""
+                 : "--set " + key + " wants a number up to 10^9, not '" + value + "'";
+  const struct {
+    const char* name;
+    bool* target;
+  } switches[] = {
+      {"include_flow_id", &chosen.include_flow_id},     {"include_splt", &chosen.include_splt},
+      {"include_sequences", &chosen.include_sequences}, {"include_ip_addresses", &chosen.include_addresses},
+      {"include_ports", &chosen.include_ports},         {"anonymize_ips", &tool_config::anonymize_addresses}};
+  for (const auto& choice : switches)
+    if (key == choice.name)
+      return parse_bool(value, *choice.target) ? "" : "--set " + key + " wants true or false, not '" + value + "'";
+  if (key == "anonymization_salt") {
+    chosen.salt = value;
+    return "";
+  }
+  if (key == "max_sequence_length")
+    return "max_sequence_length is fixed when jj is built: " + std::to_string(tool_config::max_sequence_length);
+  return "unknown setting '" + key + "'";
+}
+
+std::vector<std::string> group_names() {
+  std::vector<std::string> names;
+  jj::for_each_feature(tool_row{}, [&](const jj::feature_info& feature, const auto&) {
+    if (names.empty() || names.back() != feature.group) names.push_back(feature.group);
+  });
+  return names;
+}
+
+/// Which columns are written. Asked for every feature of a row in turn, so the answer is looked up by position.
+class column_filter {
+ public:
+  explicit column_filter(const options& chosen) {
+    jj::for_each_feature(
+        tool_row{}, [&](const jj::feature_info& feature, const auto&) { keep_.push_back(wanted(feature, chosen)); });
+  }
+  bool operator()(const jj::feature_info&) const {
+    const bool keep = keep_[at_];
+    at_ = at_ + 1 == keep_.size() ? 0 : at_ + 1;
+    return keep;
+  }
+
+ private:
+  static bool wanted(const jj::feature_info& feature, const options& chosen) {
+    const std::string name = feature.name;
+    const auto starts = [&](const char* prefix) { return name.compare(0, std::strlen(prefix), prefix) == 0; };
+    if (!chosen.groups.empty() &&
+        std::find(chosen.groups.begin(), chosen.groups.end(), feature.group) == chosen.groups.end())
+      return false;
+    if (name == "flow_id") return chosen.include_flow_id;
+    if (name == "src_ip" || name == "dst_ip") return chosen.include_addresses;
+    if (name == "src_port" || starts("dst_port")) return chosen.include_ports;
+    if (starts("splt")) return chosen.include_splt;
+    if (name == "iat_sequence" || name == "timestamp_sequence") return chosen.include_sequences;
+    return true;
+  }
+  std::vector<bool> keep_;
+  mutable std::size_t at_ = 0;
+};
+
+// ---- 3. Output ---------------------------------------------------------------------------------------------------
+
+/// Standard output or a file. Remembers the first failure, so that a full disk is reported.
+class output_file {
+ public:
+  ~output_file() {
+    if (file_ != nullptr && file_ != stdout) std::fclose(file_);
+  }
+  bool open(const std::string& path) {
+    file_ = path.empty() || path == "-" ? stdout : std::fopen(path.c_str(), "wb");
+    name_ = file_ == stdout ? "standard output" : path;
+    if (file_ == nullptr) error_ = errno;
+    return file_ != nullptr;
+  }
+  void write(const char* characters, std::size_t length) {
+    if (error_ == 0 && std::fwrite(characters, 1, length, file_) != length) error_ = errno != 0 ? errno : EIO;
+  }
+  bool close() {
+    if (file_ != nullptr && std::fflush(file_) != 0 && error_ == 0) error_ = errno;
+    if (file_ != nullptr && file_ != stdout && std::fclose(file_) != 0 && error_ == 0) error_ = errno;
+    file_ = nullptr;
+    return error_ == 0;
+  }
+  std::string failure() const { return "cannot write " + name_ + ": " + std::strerror(error_); }
+
+ private:
+  std::FILE* file_ = nullptr;
+  std::string name_;
+  int error_ = 0;
+};
+
+/// Records as text, to be written in the order of their flows' start and creation. Up to 256 MB wait in memory; what is
+/// more waits in a temporary file, and only 32 bytes a record stay.
+class record_store {
+ public:
+  ~record_store() {
+    if (spill_ != nullptr) std::fclose(spill_);
+  }
+  void begin(std::int64_t start_ns, std::uint64_t number) {
+    records_.push_back({start_ns, number, spilled_ + text_.size(), 0});
+  }
+  void add(const char* characters, std::size_t length) { text_.append(characters, length); }
+  /// False: the temporary file cannot be written.
+  bool end() {
+    records_.back().length = spilled_ + text_.size() - records_.back().offset;
+    return text_.size() < longest_text || spill();
+  }
+  template <class Out> bool write_sorted(Out& out) {
+    if (spilled_ != 0 && !spill()) return false;
+    std::sort(records_.begin(), records_.end(), [](const record& a, const record& b) {
+      return a.start_ns != b.start_ns ? a.start_ns < b.start_ns : a.number < b.number;
+    });
+    std::string piece;
+    for (const record& r : records_) {
+      if (spill_ == nullptr) {
+        out.write(text_.data() + r.offset, r.length);
+        continue;
+      }
+      piece.resize(r.length);
+      if (std::fseek(spill_, static_cast<long>(r.offset), SEEK_SET) != 0 ||
+          std::fread(&piece[0], 1, r.length, spill_) != r.length)
+        return false;
+      out.write(piece.data(), piece.size());
+    }
+    records_.clear();
+    text_.clear();
+    if (spill_ != nullptr) std::fclose(spill_);
+    spill_ = nullptr;
+    spilled_ = 0;
+    return true;
+  }
+
+ private:
+  static constexpr std::size_t longest_text = std::size_t{256} << 20;
+  struct record {
+    std::int64_t start_ns;
+    std::uint64_t number;
+    std::size_t offset, length;
+  };
+  bool spill() {
+    if (spill_ == nullptr) spill_ = std::tmpfile();
+    if (spill_ == nullptr || std::fwrite(text_.data(), 1, text_.size(), spill_) != text_.size()) return false;
+    spilled_ += text_.size();
+    text_.clear();
+    return true;
+  }
+  std::vector<record> records_;
+  std::string text_;
+  std::FILE* spill_ = nullptr;
+  std::size_t spilled_ = 0;
+};
+
+// ---- 4. extract --------------------------------------------------------------------------------------------------
+
+bool is_terminal(std::FILE* file) {
+#if defined(__unix__) || defined(__APPLE__)
+  return isatty(fileno(file)) != 0;
+#else
+  (void)file;
+  return false;
+#endif
+}
+
+/// A bar on the terminal once the work has taken a second.
+class progress_bar {
+ public:
+  explicit progress_bar(bool enabled)
+      : enabled_(enabled && is_terminal(stderr)), began_(clock::now()), next_(began_ + std::chrono::seconds(1)) {}
+  double seconds() const { return std::chrono::duration<double>(clock::now() - began_).count(); }
+  void show(std::uint64_t position, std::uint64_t whole) {
+    if (!enabled_ || clock::now() < next_) return;
+    next_ = clock::now() + std::chrono::milliseconds(200);
+    shown_ = true;
+    constexpr std::uint64_t width = 40;
+    const std::uint64_t filled = whole != 0 ? width * position / whole : 0;
+    std::fprintf(stderr, "\r[%.*s%*s] %llu MB", static_cast<int>(filled), "########################################",
+                 static_cast<int>(width - filled), "", static_cast<unsigned long long>(position >> 20));
+  }
+  void clear() {
+    if (shown_) std::fprintf(stderr, "\r%60s\r", "");
+    shown_ = false;
+  }
+
+ private:
+  using clock = std::chrono::steady_clock;
+  bool enabled_, shown_ = false;
+  clock::time_point began_, next_;
+};
+
+void print_summary(double elapsed) {
+  const jj::engine_statistics& s = engine.statistics();
+  unsigned long long frames = 0, flows = 0;
+  std::string by_verdict, by_reason;
+  for (std::size_t at = 0; at < jj::verdict_count; ++at) {
+    frames += s.frames[at];
+    if (s.frames[at] != 0)
+      by_verdict +=
+          std::string(by_verdict.empty() ? "" : ", ") + std::to_string(s.frames[at]) + " " + jj::verdict_names[at];
+  }
+  for (std::size_t at = 0; at < jj::end_reason_count; ++at) {
+    flows += s.rows[at];
+    if (s.rows[at] != 0)
+      by_reason +=
+          std::string(by_reason.empty() ? "" : ", ") + std::to_string(s.rows[at]) + " " + jj::end_reason_names[at];
+  }
+  std::fprintf(stderr, "jj: %llu frames (%s)\n", frames, by_verdict.empty() ? "none" : by_verdict.c_str());
+  std::fprintf(stderr, "jj: %llu flows (%s), %.2f s, %.0f packets/s\n", flows,
+               by_reason.empty() ? "none" : by_reason.c_str(), elapsed,
+               elapsed > 0 ? static_cast<double>(frames) / elapsed : 0.0);
+  const auto evicted = s.rows[static_cast<std::size_t>(jj::end_reason::evicted)];
+  if (evicted != 0)
+    std::fprintf(stderr,
+                 "jj: %llu flows were cut short for want of room (%llu slots, %llu log chunks, %llu long states): "
+                 "later packets of "
+                 "theirs opened new flows\n",
+                 static_cast<unsigned long long>(evicted), static_cast<unsigned long long>(s.evicted_for_slot),
+                 static_cast<unsigned long long>(s.evicted_for_chunk),
+                 static_cast<unsigned long long>(s.evicted_for_long_state));
+}
+
+/// A secret from the machine, where it offers one; records do not depend on it.
+jj::hash_key random_key() {
+  jj::hash_key key{0x6a09e667f3bcc908, 0xbb67ae8584caa73b};
+  if (std::FILE* source = std::fopen("/dev/urandom", "rb")) {
+    if (std::fread(&key, sizeof key, 1, source) != 1) key.low ^= 1;
+    std::fclose(source);
+  }
+  return key;
+}
+
+/// Everything that extract does with finished flows.
+class flow_writer {
+ public:
+  flow_writer(const options& chosen, output_file& out)
+      : filter_(chosen), out_(out), csv_(chosen.format == "csv"), unsorted_(chosen.unsorted) {}
+  void write_header() {
+    if (csv_)
+      jj::write_csv_header<tool_row>(
+          [&](const char* characters, std::size_t length) { out_.write(characters, length); }, filter_);
+  }
+  template <class Flow> void operator()(const tool_row& row, const Flow& flow, jj::end_reason) {
+    if (!unsorted_) store_.begin(flow.start_ns(), flow.user().number);
+    const auto put = [&](const char* characters, std::size_t length) {
+      unsorted_ ? out_.write(characters, length) : store_.add(characters, length);
+    };
+    if (csv_) {
+      jj::write_csv(put, row, filter_);
+    } else {
+      jj::write_json(put, row, filter_);
+      put("\n", 1);
+    }
+    if (!unsorted_) stored_ = store_.end() && stored_;
+  }
+  /// False: the temporary file failed.
+  bool finish_file() { return store_.write_sorted(out_) && stored_; }
+
+ private:
+  column_filter filter_;
+  output_file& out_;
+  record_store store_;
+  bool csv_, unsorted_, stored_ = true;
+};
+
+int extract(const options& chosen) {
+  if (chosen.files.empty()) return complain("extract wants a capture file, or - for standard input");
+  output_file out;
+  engine.seed(random_key());
+  engine.set_salt(chosen.salt.data(), chosen.salt.size());
+  flow_writer writer(chosen, out);
+  progress_bar progress(!chosen.quiet);
+  int status = 0;
+  std::uint64_t created = 0;
+  bool opened = false;
+
+  for (const std::string& file : chosen.files) {
+    capture_file::reader reader;
+    if (!reader.open(file.c_str())) {
+      status = complain(reader.error());
+      continue;
+    }
+    if (!opened) {
+      if (!out.open(chosen.output)) return complain(out.failure());
+      writer.write_header();
+      opened = true;
+    }
+    capture_file::record record;
+    capture_file::reader::status what;
+    std::uint32_t since_shown = 0;
+    while ((what = reader.next(record)) == capture_file::reader::status::record) {
+      const jj::frame frame{record.data, record.captured, record.wire_length, record.time_ns,
+                            static_cast<jj::link_type>(record.link_type)};
+      const auto fed = engine.feed(frame, writer);
+      if (fed.flow && fed.flow.packets() == 1) fed.flow.user().number = ++created;
+      if ((++since_shown & 0xFFFF) == 0) progress.show(reader.position(), reader.size());
+    }
+    engine.flush(writer);
+    if (!writer.finish_file())
+      return complain("cannot write a temporary file for records that wait to be sorted; --unsorted needs none");
+    if (what == capture_file::reader::status::damaged) {
+      progress.clear();
+      std::fprintf(stderr, "jj: %s\n", reader.error().c_str());
+      if (status == 0) status = damaged_capture;
+    }
+  }
+  progress.clear();
+  if (opened && !out.close()) return complain(out.failure());
+  if (!chosen.quiet && opened) print_summary(progress.seconds());
+  return status;
+}
+
+// ---- 5. features -------------------------------------------------------------------------------------------------
+
+int features(const options& chosen) {
+  output_file out;
+  if (!out.open(chosen.output)) return complain(out.failure());
+  const auto put = [&](const char* characters, std::size_t length) { out.write(characters, length); };
+  const auto say = [&](const std::string& text) { out.write(text.data(), text.size()); };
+  const auto json = [](const char* text) {
+    std::string quoted;
+    const auto append = [&](const char* characters, std::size_t length) { quoted.append(characters, length); };
+    {
+      jj::detail::text_stream<const decltype(append)> stream(append);
+      jj::detail::put_json_text(stream, text, std::strlen(text));
+    }
+    return quoted;
+  };
+  const auto csv = [](const char* text) {
+    std::string quoted = "\"";
+    for (; *text != '\0'; ++text) quoted += *text == '"' ? std::string("\"\"") : std::string(1, *text);
+    return quoted + "\"";
+  };
+  char hash[24];
+  std::snprintf(hash, sizeof hash, "%016llx", static_cast<unsigned long long>(jj::schema_hash<tool_row>()));
+  std::size_t count = 0;
+  const char* group = "";
+
+  if (chosen.format == "markdown") {
+    jj::write_reference<tool_row>(put);
+  } else if (chosen.format == "csv") {
+    say("group,name,type,unit,definition\r\n");
+    jj::for_each_feature(tool_row{}, [&](const jj::feature_info& f, const auto&) {
+      say(std::string(f.group) + "," + f.name + "," + f.type + "," + csv(f.unit) + "," + csv(f.about) + "\r\n");
+    });
+  } else if (chosen.format == "json") {
+    say(std::string("{\"schema_hash\":\"") + hash + "\",\"features\":[");
+    jj::for_each_feature(tool_row{}, [&](const jj::feature_info& f, const auto&) {
+      say(std::string(count++ != 0 ? ",\n" : "\n") + "{\"group\":" + json(f.group) + ",\"name\":" + json(f.name) +
+          ",\"type\":" + json(f.type) + ",\"unit\":" + json(f.unit) + ",\"definition\":" + json(f.about) + "}");
+    });
+    say("\n]}\n");
+  } else {
+    jj::for_each_feature(tool_row{}, [&](const jj::feature_info& f, const auto&) {
+      if (std::strcmp(group, f.group) != 0) say(std::string(count != 0 ? "\n" : "") + f.group + "\n");
+      group = f.group;
+      ++count;
+      const std::string kind = std::string(f.type) + (*f.unit != '\0' ? std::string(", ") + f.unit : "");
+      say(std::string("  ") + f.name + " (" + kind + ")\n      " + f.about + "\n");
+    });
+    say("\n" + std::to_string(count) + " features, schema " + hash + "\n");
+  }
+  return out.close() ? 0 : complain(out.failure());
+}
+
+// ---- 6. footprint ------------------------------------------------------------------------------------------------
+
+template <class... Groups> struct sized_config : jj::default_config { using groups = jj::type_list<Groups...>; };
+struct four_groups : sized_config<jj::flow_meta, jj::timing, jj::size, jj::tcp> {};
+
+/// One line; the engine types are only measured, never made.
+template <class Config> void print_footprint(const char* name) {
+  constexpr jj::engine_footprint f = jj::engine<Config>::footprint();
+  std::printf("| %-34s | %7zu | %5zu | %5zu | %10zu | %9zu | %8zu | %10zu |\n", name, f.flow_slots, f.slot, f.index,
+              f.long_state, f.workspace, (f.engine + f.flow_slots / 2) / f.flow_slots, f.engine);
+}
+
+int footprint() {
+  std::printf(
+      "Bytes of an engine, default pools: five log chunks for every two flows, a long state for one in sixteen.\n\n");
+  std::printf(
+      "| groups                             |   flows |  slot | index | long state | workspace | per flow |      total "
+      "|\n");
+  std::printf(
+      "| ---------------------------------- | ------: | ----: | ----: | ---------: | --------: | -------: | ---------: "
+      "|\n");
+  print_footprint<sized_config<>>("none");
+  print_footprint<sized_config<jj::flow_meta>>("flow_meta");
+  print_footprint<sized_config<jj::tcp>>("tcp");
+  print_footprint<sized_config<jj::flow_meta, jj::tcp>>("flow_meta, tcp");
+  print_footprint<sized_config<jj::timing>>("timing");
+  print_footprint<sized_config<jj::size>>("size");
+  print_footprint<four_groups>("flow_meta, timing, size, tcp");
+  print_footprint<sized_config<jj::flow_meta, jj::timing, jj::gap_sequences, jj::splt_sequences, jj::size, jj::tcp>>(
+      "the same with sequences and SPLT");
+  print_footprint<tool_config>("this program");
+
+  constexpr jj::engine_footprint f = jj::engine<four_groups>::footprint();
+  std::printf(
+      "\nPools of the engine with four groups:\n\n| pool             |  count | bytes each |    total |\n| "
+      "---------------- | -----: | ---------: | -------: |\n");
+  const auto pool = [](const char* name, std::size_t count, std::size_t each) {
+    std::printf("| %-16s | %6zu | %10zu | %8zu |\n", name, count, each, count * each);
+  };
+  pool("flow slots", f.flow_slots, f.slot);
+  pool("index", f.flow_slots, f.index);
+  pool("log chunks", f.chunks, f.chunk);
+  pool("long states", f.long_states, f.long_state);
+  pool("fragments", f.fragments, f.fragments != 0 ? f.fragment_bytes / f.fragments : 0);
+  pool("workspace", 1, f.workspace);
+  return 0;
+}
+
+// ---- 7. main -----------------------------------------------------------------------------------------------------
+
+int main(int count, char** arguments) {
+  const std::string command = count > 1 ? arguments[1] : "";
+  if (command == "--version")
+    return std::printf("jj %d.%d.%d\n", JOYFULJAY_VERSION_MAJOR, JOYFULJAY_VERSION_MINOR, JOYFULJAY_VERSION_PATCH), 0;
+  if (command == "--help" || command == "-h") return std::fputs(usage, stdout), 0;
+  if (command != "extract" && command != "features" && command != "footprint") {
+    std::fputs(usage, stderr);
+    return command.empty() ? wrong_use : complain("unknown command '" + command + "'");
+  }
+
+  options chosen;
+  for (int at = 2; at < count; ++at) {
+    const std::string argument = arguments[at];
+    const bool takes_value = argument == "--groups" || argument == "--format" || argument == "-o" ||
+                             argument == "--output" || argument == "--set";
+    if (takes_value && at + 1 == count) return complain(argument + " wants a value");
+    const std::string value = takes_value ? arguments[++at] : "";
+    if (argument == "--groups") {
+      chosen.groups = split(value, ',');
+    } else if (argument == "--format") {
+      chosen.format = value;
+    } else if (argument == "-o" || argument == "--output") {
+      chosen.output = value;
+    } else if (argument == "--set") {
+      const std::string wrong = apply_setting(value, chosen);
+      if (!wrong.empty()) return complain(wrong);
+    } else if (argument == "--all") {
+      chosen.include_sequences = true;
+    } else if (argument == "--unsorted") {
+      chosen.unsorted = true;
+    } else if (argument == "--quiet" || argument == "-q") {
+      chosen.quiet = true;
+    } else if (argument == "--help" || argument == "-h") {
+      return std::fputs(usage, stdout), 0;
+    } else if (argument.size() > 1 && argument[0] == '-') {
+      return complain("unknown option '" + argument + "'");
+    } else {
+      chosen.files.push_back(argument);
+    }
+  }
+  const std::vector<std::string> known = group_names();
+  for (const std::string& group : chosen.groups)
+    if (std::find(known.begin(), known.end(), group) == known.end())
+      return complain("unknown group '" + group + "'; `jj features` lists them");
+  const std::vector<std::string> formats = command == "extract"
+                                               ? std::vector<std::string>{"", "jsonl", "csv"}
+                                               : std::vector<std::string>{"", "text", "csv", "json", "markdown"};
+  if (std::find(formats.begin(), formats.end(), chosen.format) == formats.end())
+    return complain("unknown format '" + chosen.format + "'");
+  if (command != "extract" && !chosen.files.empty()) return complain(command + " takes no file");
+
+  if (command == "extract") return extract(chosen);
+  return command == "features" ? features(chosen) : footprint();
+}
