@@ -2734,12 +2734,12 @@ template <class Engine> class flow_view {
 
 /// Bytes of an engine, by what they are for.
 struct engine_footprint {
-  std::size_t engine;                                 ///< sizeof: everything
-  std::size_t slot, index;                            ///< of one flow
-  std::size_t chunk;                                  ///< of one log chunk, its link included
-  std::size_t long_state;                             ///< of one long flow
+  std::size_t engine;                                      ///< sizeof: everything
+  std::size_t slot, index;                                 ///< of one flow
+  std::size_t chunk;                                       ///< of one log chunk, its link included
+  std::size_t long_state;                                  ///< of one long flow
   std::size_t flow_slots, chunks, long_states, fragments;  ///< how many of each
-  std::size_t fragment_bytes, workspace;              ///< of all fragments; of the one computation under way
+  std::size_t fragment_bytes, workspace;                   ///< of all fragments; of the one computation under way
 };
 
 /// A sink for C-style callbacks: on_flow(row, context).
@@ -3561,7 +3561,7 @@ template <class Out> class text_stream {
  private:
   Out& out_;
   std::size_t used_ = 0;
-  char piece_[256];
+  char piece_[256] = {};  // zeros, or callers compile with a false warning of g++
 };
 
 /// Length of the well-formed UTF-8 sequence at the start, 0 if there is none [RFC 3629 4].
