@@ -274,7 +274,8 @@ TEST_CASE("features of a living flow are those it would be reported with, before
   for (const int packets : {1, 2, 8, 128, 129, 400}) {
     live.clear(), reported.clear();
     for (int at = 0; at < packets; ++at) {
-      const auto fed = engine->feed(tcp(1, at % 3 != 0, at * millisecond, fb::tcp_ack, at % 700u), sink);
+      const auto fed =
+          engine->feed(tcp(1, at % 3 != 0, at * millisecond, fb::tcp_ack, static_cast<std::size_t>(at % 700)), sink);
       if (at + 1 == packets) jj::write_json(to(live), fed.flow.read<jj::flow_meta, jj::timing, jj::size, jj::tcp>());
     }
     engine->flush(sink);
