@@ -3175,8 +3175,9 @@ template <class Config> class engine {
       const std::size_t at = (flow.entries - 1u) % chunk_type::entries;
       if (at == 0) {
         const std::uint32_t chunk = take_chunk(sink);
-        chunk_links_[chunk - 1] = flow.storage;
-        flow.storage = chunk;
+        std::uint32_t& link = chunk_links_[flow.storage != 0 ? flow.storage - 1 : chunk - 1];
+        chunk_links_[chunk - 1] = flow.storage != 0 ? link : chunk;  // a ring: the last chunk leads to the first
+        link = flow.storage = chunk;
       }
       chunk_type& chunk = chunks_[flow.storage - 1];
       chunk.words[at] = entry.word;
@@ -3197,17 +3198,25 @@ template <class Config> class engine {
     chunk_pool_.give_back(chunk, chunk_links_);
     --statistics_.used_chunks;
   }
-  /// Gives chunks back from the end until those for `entries` are left. Returns the last of them.
+  /// Gives all chunks back but those of the first `entries`. Returns the last of them.
   std::uint32_t trim_log(std::uint32_t last_chunk, std::size_t had_entries, std::size_t entries) {
     const auto chunks_for = [](std::size_t count) {
       return count == 0 ? 0 : (count - 1 + chunk_type::entries - 1) / chunk_type::entries;
     };
-    for (std::size_t count = chunks_for(had_entries); count > chunks_for(entries); --count) {
-      const std::uint32_t before = chunk_links_[last_chunk - 1];
-      give_back_chunk(last_chunk);
-      last_chunk = before;
+    const std::size_t had = chunks_for(had_entries), kept = chunks_for(entries);
+    if (had == kept) return last_chunk;
+    const std::uint32_t first = chunk_links_[last_chunk - 1];
+    std::uint32_t last_kept = 0, chunk = first;
+    for (std::size_t at = 0; at < had; ++at) {
+      const std::uint32_t next = chunk_links_[chunk - 1];
+      if (at < kept)
+        last_kept = chunk;
+      else
+        give_back_chunk(chunk);
+      chunk = next;
     }
-    return last_chunk;
+    if (last_kept != 0) chunk_links_[last_kept - 1] = first;
+    return last_kept;
   }
   void release_storage(flow_type& flow) {
     if (!flow.marked(flow_type::is_long)) {
@@ -3220,17 +3229,14 @@ template <class Config> class engine {
   }
   /// Calls visit(const logged_packet&, entries so far) for each packet of the log.
   template <class Visit> void walk_log(const flow_type& flow, std::uint32_t last_chunk, Visit&& visit) const {
-    std::uint32_t order[chunks_per_flow];  // chunks are linked backwards
-    std::size_t first = chunks_per_flow;
-    for (std::uint32_t chunk = last_chunk; chunk != 0 && first > 0; chunk = chunk_links_[chunk - 1])
-      order[--first] = chunk;
+    std::uint32_t chunk = last_chunk;
     std::int64_t time_ns = flow.start_ns;
     std::size_t at = 0;
     const auto next_entry = [&]() -> detail::log_entry {
-      const std::size_t index = at++;
-      if (index == 0) return {flow.first_word, flow.first_flags};
-      const chunk_type& chunk = chunks_[order[first + (index - 1) / chunk_type::entries] - 1];
-      return {chunk.words[(index - 1) % chunk_type::entries], chunk.flags[(index - 1) % chunk_type::entries]};
+      if (at == 0) return ++at, detail::log_entry{flow.first_word, flow.first_flags};
+      const std::size_t place = (at++ - 1) % chunk_type::entries;
+      if (place == 0) chunk = chunk_links_[chunk - 1];
+      return {chunks_[chunk - 1].words[place], chunks_[chunk - 1].flags[place]};
     };
     while (at < flow.entries) {
       const bool opens_flow = at == 0;

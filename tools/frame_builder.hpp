@@ -17,7 +17,7 @@ namespace frame_builder {
 using octets = std::vector<std::uint8_t>;
 
 inline octets operator+(octets left, const octets& right) {
-  left.insert(left.end(), right.begin(), right.end());
+  for (const std::uint8_t octet : right) left.push_back(octet);  // insert() makes g++ 12 warn of what cannot happen
   return left;
 }
 /// The low `count` bytes of a number, in network order.

@@ -1,7 +1,6 @@
 // A user's program. Prints the version of the header that it was given; fails unless it is the one that was asked for.
 #include <cstdio>
 #include <cstring>
-
 #include <joyfuljay.hpp>
 
 int main(int, char** argv) {

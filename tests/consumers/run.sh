@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds and runs a user's program in each way that a user may take the header in.
-# shellcheck disable=SC1091,SC2016,SC2317  # the functions are called by name
+# shellcheck source=tests/checks.sh disable=SC2016,SC2317  # the functions are called by name
 . "$(dirname "$0")/../checks.sh"
 cxx=${CXX:-c++}
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks of joyfuljay.hpp as a file: that it compiles by itself and among others, leaks nothing, holds its own table of
 # contents, and compiles fast.
-# shellcheck disable=SC1091,SC2317  # the functions are called by name
+# shellcheck source=tests/checks.sh disable=SC2317  # the functions are called by name
 . "$(dirname "$0")/../checks.sh"
 header=$root/joyfuljay.hpp
 flags=(-std=c++17 -fno-exceptions -fno-rtti "${warnings[@]}" "-I$root")
@@ -48,6 +48,38 @@ banned_words() { # comments may say them
     -e '# *include *<(iostream|sstream|string|vector|map|unordered_map|functional|memory|thread|mutex|locale|regex)>'
 }
 
+# What is not selected leaves no trace: the same object code comes out when its source is blanked in a copy of the header.
+without() { # NAME...: the header with the definitions of these structs replaced by empty lines
+  local names=$*
+  awk -v names="${names// /|}" '
+    $0 ~ "^struct (" names ") (: .*)?\\{$" { inside = 1; found++ }
+    { print inside ? "" : $0 }
+    /^};/ { inside = 0 }
+    END { exit found != split(names, unused, "|") }' "$header"
+}
+same_code() { # GROUPS NAME...: an engine with these groups compiles to the same code without these structs
+  local groups=$1 side
+  shift
+  mkdir -p "$work/whole" "$work/blanked" && cp "$header" "$work/whole" && without "$@" > "$work/blanked/joyfuljay.hpp" || return 1
+  printf '%s\n' "$include" 'namespace jj = joyfuljay;' \
+    "struct config : jj::default_config { using groups = jj::type_list<$groups>; };" \
+    'jj::engine<config> engine; using row = jj::engine<config>::row;' \
+    'void feed(const jj::frame& f, void (*use)(const row&, void*)) { engine.feed(f, jj::callback_sink<row>{use, nullptr}); }' \
+    > "$work/select.cpp"
+  for side in whole blanked; do
+    (cd "$work/$side" && g++ -std=c++17 -O2 -I. -c ../select.cpp -o select.o) || return 1
+  done
+  note="$(wc -c < "$work/whole/select.o") bytes of object code"
+  cmp "$work/whole/select.o" "$work/blanked/select.o"
+}
+unselected_costs_nothing() {
+  same_code 'jj::flow_meta, jj::tcp' timing size gap_sequences splt_sequences flow_identifier first_packets gap_quantiles \
+    length_quantiles bursts payload_spread
+}
+unselected_tcp_costs_nothing() {
+  same_code 'jj::flow_addresses, jj::timing, jj::size' tcp flow_totals flow_ports tcp_counts tcp_milestones wire_bytes
+}
+
 cpu_seconds() { # COMMAND...: the least of three runs
   local TIMEFORMAT='%U %S'
   for _ in 1 2 3; do
@@ -72,6 +104,8 @@ check hostile_macros g++
 check macro_leak g++
 check contents
 check banned_words
+check unselected_costs_nothing g++
+check unselected_tcp_costs_nothing g++
 check time_to_include g++
 check time_of_engine g++
 exit $((failed > 0))

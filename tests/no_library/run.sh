@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Shows that a program with an engine needs no C++ library, allocates nothing and keeps the engine out of flash.
 # run.sh [--strict] [COMPILER [FLAG...]]
-# shellcheck disable=SC1091,SC2317  # the functions are called by name
+# shellcheck source=tests/checks.sh disable=SC2317  # the functions are called by name
 . "$(dirname "$0")/../checks.sh"
 [ $# -gt 0 ] || set -- g++
 compiler=("$@" -std=c++17 -fno-exceptions -fno-rtti -ffunction-sections "-I$root")
@@ -35,7 +35,7 @@ memory() { # the engine is zeros: nothing to copy from flash at the start, nothi
   local status=$?
   note=$(cat "$work/sizes")
   echo "$note"
-  return $status
+  return "$status"
 }
 
 check undefined_symbols "$1"
