@@ -220,7 +220,7 @@ struct plain_table {
     const jj::detail::packet_key from = jj::detail::packet_key::of(p);
     std::uint64_t hash = from.key.word[0] ^ from.key.word[1] ^ from.key.word[2] ^ from.key.word[3] ^ from.key.word[4];
     hash *= 0x9E3779B97F4A7C15;
-    const std::size_t mask = entries.size() - 1, home = hash >> 32 & mask;
+    const std::size_t mask = entries.size() - 1, home = static_cast<std::size_t>(hash >> 32) & mask;
     entry* found = &entries[home];
     for (std::size_t probe = 0; probe < 8; ++probe) {
       entry& candidate = entries[(home + probe) & mask];
@@ -352,7 +352,7 @@ int main(int count, char** arguments) {
     if ((argument == "--packets" || argument == "--rounds" || argument == "--only" || argument == "--load") &&
         at + 1 < count) {
       const char* value = arguments[++at];
-      if (argument == "--packets") packets = std::strtoull(value, nullptr, 10);
+      if (argument == "--packets") packets = std::strtoul(value, nullptr, 10);
       if (argument == "--rounds") rounds = static_cast<unsigned>(std::strtoul(value, nullptr, 10));
       if (argument == "--only") only = value;
       if (argument == "--load") wanted_load = value;

@@ -29,12 +29,12 @@ int main(int count, char** arguments) {
     corpus.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
     LLVMFuzzerTestOneInput(corpus.back().data(), corpus.back().size());
   }
-  std::mt19937_64 random(1);
+  std::mt19937 random(1);  // 32 bits: the same on every target
   for (unsigned long round = 0; round < rounds; ++round) {
     octets input;
     if (!corpus.empty() && random() % 2 != 0) {
       input = corpus[random() % corpus.size()];
-      for (std::uint64_t changes = 1 + random() % 16; changes > 0 && !input.empty(); --changes)
+      for (unsigned changes = 1 + static_cast<unsigned>(random() % 16); changes > 0 && !input.empty(); --changes)
         input[random() % input.size()] = static_cast<std::uint8_t>(random());
       if (random() % 4 == 0) input.resize(random() % (input.size() + 1));
     } else {
