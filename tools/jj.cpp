@@ -70,6 +70,7 @@ struct options {
   bool include_flow_id = true, include_splt = true, include_sequences = false;
   bool include_addresses = true, include_ports = true;
   bool quiet = false, unsorted = false;
+  std::int64_t sort_memory = std::int64_t{256} << 20;  // bytes of records that wait in memory
 };
 
 int complain(const std::string& what) {
@@ -86,7 +87,8 @@ const char usage[] =
     "FILE is a pcap or pcapng file, or - for standard input; each file is a capture of its own.\n"
     "--set keys: flow_timeout, active_timeout, tcp_linger, fragment_timeout (seconds), burst_threshold_ms,\n"
     "            include_flow_id, include_splt, include_sequences, include_ip_addresses, include_ports,\n"
-    "            anonymize_ips (true or false), anonymization_salt (text)\n"
+    "            anonymize_ips (true or false), anonymization_salt (text),\n"
+    "            sort_memory_mb (of records that wait to be sorted; what is more waits in a temporary file)\n"
     "--all adds the raw sequences; --unsorted writes records as flows end, without waiting for the end of the file.\n";
 
 std::vector<std::string> split(const std::string& text, char separator) {
@@ -107,9 +109,9 @@ bool parse_bool(const std::string& text, bool& value) {
   return yes || no;
 }
 
-/// Digits with at most one point, to nanoseconds without rounding through a double.
-bool parse_ns(const std::string& text, std::int64_t unit_ns, std::int64_t& ns) {
-  std::int64_t whole = 0, fraction = 0, scale = unit_ns;
+/// Digits with at most one point, times `unit`, without rounding through a double.
+bool parse_scaled(const std::string& text, std::int64_t unit, std::int64_t& result) {
+  std::int64_t whole = 0, fraction = 0, scale = unit;
   bool point = false, digits = false;
   for (const char c : text) {
     if (c == '.' && !point) {
@@ -128,7 +130,7 @@ bool parse_ns(const std::string& text, std::int64_t unit_ns, std::int64_t& ns) {
     }
   }
   if (!digits || whole > 1'000'000'000) return false;
-  ns = whole * unit_ns + fraction;
+  result = whole * unit + fraction;
   return true;
 }
 
@@ -142,14 +144,15 @@ std::string apply_setting(const std::string& assignment, options& chosen) {
     const char* name;
     std::int64_t* target;
     std::int64_t unit;
-  } times[] = {{"flow_timeout", &tool_config::idle_timeout_ns, second},
-               {"active_timeout", &tool_config::active_timeout_ns, second},
-               {"tcp_linger", &tool_config::tcp_linger_ns, second},
-               {"fragment_timeout", &tool_config::fragment_timeout_ns, second},
-               {"burst_threshold_ms", &tool_config::burst_threshold_ns, millisecond}};
-  for (const auto& time : times)
-    if (key == time.name)
-      return parse_ns(value, time.unit, *time.target)
+  } numbers[] = {{"flow_timeout", &tool_config::idle_timeout_ns, second},
+                 {"active_timeout", &tool_config::active_timeout_ns, second},
+                 {"tcp_linger", &tool_config::tcp_linger_ns, second},
+                 {"fragment_timeout", &tool_config::fragment_timeout_ns, second},
+                 {"burst_threshold_ms", &tool_config::burst_threshold_ns, millisecond},
+                 {"sort_memory_mb", &chosen.sort_memory, std::int64_t{1} << 20}};
+  for (const auto& number : numbers)
+    if (key == number.name)
+      return parse_scaled(value, number.unit, *number.target)
                  ? ""
                  : "--set " + key + " wants a number up to 10^9, not '" + value + "'";
   const struct {
@@ -241,10 +244,11 @@ class output_file {
   int error_ = 0;
 };
 
-/// Records as text, to be written in the order of their flows' start and creation. Up to 256 MB wait in memory; what is
-/// more waits in a temporary file, and only 32 bytes a record stay.
+/// Records as text, to be written in the order of their flows' start and creation. Some wait in memory; what is more
+/// waits in a temporary file, and only 32 bytes a record stay.
 class record_store {
  public:
+  explicit record_store(std::uint64_t longest_text) : longest_text_(longest_text) {}
   ~record_store() {
     if (spill_ != nullptr) std::fclose(spill_);
   }
@@ -254,8 +258,8 @@ class record_store {
   void add(const char* characters, std::size_t length) { text_.append(characters, length); }
   /// False: the temporary file cannot be written.
   bool end() {
-    records_.back().length = spilled_ + text_.size() - records_.back().offset;
-    return text_.size() < longest_text || spill();
+    records_.back().length = static_cast<std::size_t>(spilled_ + text_.size() - records_.back().offset);
+    return text_.size() <= longest_text_ || spill();
   }
   template <class Out> bool write_sorted(Out& out) {
     if (spilled_ != 0 && !spill()) return false;
@@ -265,13 +269,11 @@ class record_store {
     std::string piece;
     for (const record& r : records_) {
       if (spill_ == nullptr) {
-        out.write(text_.data() + r.offset, r.length);
+        out.write(text_.data() + static_cast<std::size_t>(r.offset), r.length);
         continue;
       }
       piece.resize(r.length);
-      if (std::fseek(spill_, static_cast<long>(r.offset), SEEK_SET) != 0 ||
-          std::fread(&piece[0], 1, r.length, spill_) != r.length)
-        return false;
+      if (!seek(spill_, r.offset) || std::fread(&piece[0], 1, r.length, spill_) != r.length) return false;
       out.write(piece.data(), piece.size());
     }
     records_.clear();
@@ -283,12 +285,19 @@ class record_store {
   }
 
  private:
-  static constexpr std::size_t longest_text = std::size_t{256} << 20;
   struct record {
     std::int64_t start_ns;
     std::uint64_t number;
-    std::size_t offset, length;
+    std::uint64_t offset;
+    std::size_t length;
   };
+  static bool seek(std::FILE* file, std::uint64_t offset) {
+#if defined(__unix__) || defined(__APPLE__)
+    return fseeko(file, static_cast<off_t>(offset), SEEK_SET) == 0;
+#else
+    return offset <= 0x7FFFFFFF && std::fseek(file, static_cast<long>(offset), SEEK_SET) == 0;
+#endif
+  }
   bool spill() {
     if (spill_ == nullptr) spill_ = std::tmpfile();
     if (spill_ == nullptr || std::fwrite(text_.data(), 1, text_.size(), spill_) != text_.size()) return false;
@@ -296,10 +305,11 @@ class record_store {
     text_.clear();
     return true;
   }
+  std::uint64_t longest_text_;
   std::vector<record> records_;
   std::string text_;
   std::FILE* spill_ = nullptr;
-  std::size_t spilled_ = 0;
+  std::uint64_t spilled_ = 0;
 };
 
 // ---- 4. extract --------------------------------------------------------------------------------------------------
@@ -384,7 +394,11 @@ jj::hash_key random_key() {
 class flow_writer {
  public:
   flow_writer(const options& chosen, output_file& out)
-      : filter_(chosen), out_(out), csv_(chosen.format == "csv"), unsorted_(chosen.unsorted) {}
+      : filter_(chosen),
+        out_(out),
+        store_(static_cast<std::uint64_t>(chosen.sort_memory)),
+        csv_(chosen.format == "csv"),
+        unsorted_(chosen.unsorted) {}
   void write_header() {
     if (csv_)
       jj::write_csv_header<tool_row>(
@@ -569,8 +583,9 @@ int main(int count, char** arguments) {
     return std::printf("jj %d.%d.%d\n", JOYFULJAY_VERSION_MAJOR, JOYFULJAY_VERSION_MINOR, JOYFULJAY_VERSION_PATCH), 0;
   if (command == "--help" || command == "-h") return std::fputs(usage, stdout), 0;
   if (command != "extract" && command != "features" && command != "footprint") {
+    if (!command.empty()) return complain("unknown command '" + command + "'; `jj --help` lists them");
     std::fputs(usage, stderr);
-    return command.empty() ? wrong_use : complain("unknown command '" + command + "'");
+    return wrong_use;
   }
 
   options chosen;
