@@ -414,32 +414,52 @@ class reader {
 // ---- 5. Digests, ciphers -----------------------------------------------------------------------------------------
 // Written from the standards. None of this protects a secret against side channels of the machine it runs on.
 
-/// SHA-256 [FIPS 180-4]. 300 bytes of tables.
-class sha256 {
- public:
-  static constexpr std::size_t digest_length = 32;
+namespace detail {
 
+/// What SHA-256 and MD5 share: blocks of 64 bytes, the last filled with a one bit, zeros and the length in bits.
+template <class Digest> class block_digest {
+ public:
   void update(bytes input) {
     for (std::size_t at = 0; at < input.length; ++at) update(input.data[at]);
   }
-  template <std::size_t Capacity> void update(const text<Capacity>& input) {
-    for (std::size_t at = 0; at < input.length; ++at) update(static_cast<std::uint8_t>(input.characters[at]));
+  template <std::size_t Capacity> void update(const text<Capacity>& input) { update(input.characters, input.length); }
+  void update(const char* characters, std::size_t length) {
+    for (std::size_t at = 0; at < length; ++at) update(static_cast<std::uint8_t>(characters[at]));
   }
   void update(std::uint8_t byte) {
     block_[length_++ % 64] = byte;
-    if (length_ % 64 == 0) compress();
+    if (length_ % 64 == 0) static_cast<Digest*>(this)->compress();
   }
-  /// Ends the message. The object is spent.
-  void finish(std::uint8_t (&digest)[digest_length]) {
+
+ protected:
+  enum byte_order { big_endian, little_endian };
+  void pad(byte_order order) {
     const std::uint64_t bits = length_ * 8;
     update(std::uint8_t{0x80});
     while (length_ % 64 != 56) update(std::uint8_t{0});
-    for (int shift = 56; shift >= 0; shift -= 8) update(static_cast<std::uint8_t>(bits >> shift));
+    for (int shift = 0; shift < 64; shift += 8)
+      update(static_cast<std::uint8_t>(bits >> (order == big_endian ? 56 - shift : shift)));
+  }
+  std::uint64_t length_ = 0;
+  std::uint8_t block_[64];
+};
+
+}  // namespace detail
+
+/// SHA-256 [FIPS 180-4]. A table of 256 bytes.
+class sha256 : public detail::block_digest<sha256> {
+ public:
+  static constexpr std::size_t digest_length = 32;
+
+  /// Ends the message. The object is spent.
+  void finish(std::uint8_t (&digest)[digest_length]) {
+    pad(big_endian);
     for (std::size_t at = 0; at < digest_length; ++at)
       digest[at] = static_cast<std::uint8_t>(state_[at / 4] >> (24 - at % 4 * 8));
   }
 
  private:
+  friend class detail::block_digest<sha256>;
   static std::uint32_t rotate(std::uint32_t x, unsigned right) { return x >> right | x << (32 - right); }
 
   void compress() {
@@ -477,8 +497,278 @@ class sha256 {
 
   std::uint32_t state_[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,  // [FIPS 180-4 5.3.3]
                              0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-  std::uint64_t length_ = 0;
-  std::uint8_t block_[64];
+};
+
+/// MD5 [RFC 1321]: a fingerprint, no protection. A table of 272 bytes.
+class md5 : public detail::block_digest<md5> {
+ public:
+  static constexpr std::size_t digest_length = 16;
+
+  /// Ends the message. The object is spent.
+  void finish(std::uint8_t (&digest)[digest_length]) {
+    pad(little_endian);
+    for (std::size_t at = 0; at < digest_length; ++at)
+      digest[at] = static_cast<std::uint8_t>(state_[at / 4] >> at % 4 * 8);
+  }
+
+ private:
+  friend class detail::block_digest<md5>;
+  static std::uint32_t rotate(std::uint32_t x, unsigned left) { return x << left | x >> (32 - left); }
+
+  void compress() {
+    static constexpr std::uint32_t sines[64] = {
+        // floor(2^32 * abs(sin(step))) [RFC 1321 3.4]
+        0xd76aa478, 0xe8c7b756, 0x242070db, 0xc1bdceee, 0xf57c0faf, 0x4787c62a, 0xa8304613, 0xfd469501,
+        0x698098d8, 0x8b44f7af, 0xffff5bb1, 0x895cd7be, 0x6b901122, 0xfd987193, 0xa679438e, 0x49b40821,
+        0xf61e2562, 0xc040b340, 0x265e5a51, 0xe9b6c7aa, 0xd62f105d, 0x02441453, 0xd8a1e681, 0xe7d3fbc8,
+        0x21e1cde6, 0xc33707d6, 0xf4d50d87, 0x455a14ed, 0xa9e3e905, 0xfcefa3f8, 0x676f02d9, 0x8d2a4c8a,
+        0xfffa3942, 0x8771f681, 0x6d9d6122, 0xfde5380c, 0xa4beea44, 0x4bdecfa9, 0xf6bb4b60, 0xbebfbc70,
+        0x289b7ec6, 0xeaa127fa, 0xd4ef3085, 0x04881d05, 0xd9d4d039, 0xe6db99e5, 0x1fa27cf8, 0xc4ac5665,
+        0xf4292244, 0x432aff97, 0xab9423a7, 0xfc93a039, 0x655b59c3, 0x8f0ccc92, 0xffeff47d, 0x85845dd1,
+        0x6fa87e4f, 0xfe2ce6e0, 0xa3014314, 0x4e0811a1, 0xf7537e82, 0xbd3af235, 0x2ad7d2bb, 0xeb86d391};
+    static constexpr std::uint8_t turns[16] = {7, 12, 17, 22, 5, 9, 14, 20, 4, 11, 16, 23, 6, 10, 15, 21};
+    std::uint32_t a = state_[0], b = state_[1], c = state_[2], d = state_[3];
+    for (unsigned step = 0; step < 64; ++step) {
+      const unsigned round = step / 16;
+      const std::uint32_t mix = round == 0   ? (b & c) | (~b & d)
+                                : round == 1 ? (d & b) | (~d & c)
+                                : round == 2 ? b ^ c ^ d
+                                             : c ^ (b | ~d);
+      const unsigned place = (round == 0   ? step
+                              : round == 1 ? 5 * step + 1
+                              : round == 2 ? 3 * step + 5
+                                           : 7 * step) %
+                             16;
+      const std::uint8_t* const word = block_ + 4 * place;  // little-endian
+      const std::uint32_t message =
+          std::uint32_t{word[3]} << 24 | std::uint32_t{word[2]} << 16 | std::uint32_t{word[1]} << 8 | word[0];
+      const std::uint32_t turned = rotate(a + mix + sines[step] + message, turns[round * 4 + step % 4]);
+      a = d, d = c, c = b, b += turned;
+    }
+    const std::uint32_t sums[4] = {a, b, c, d};
+    for (std::size_t at = 0; at < 4; ++at) state_[at] += sums[at];
+  }
+
+  std::uint32_t state_[4] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476};  // [RFC 1321 3.3]
+};
+
+/// HMAC with SHA-256 [RFC 2104], for keys of at most 64 bytes.
+class hmac_sha256 {
+ public:
+  explicit hmac_sha256(bytes key) {
+    JOYFULJAY_ASSERT(key.length <= sizeof outer_key_);
+    for (std::size_t at = 0; at < sizeof outer_key_; ++at) {
+      const unsigned octet = at < key.length ? key.data[at] : 0;
+      inner_.update(static_cast<std::uint8_t>(octet ^ 0x36));
+      outer_key_[at] = static_cast<std::uint8_t>(octet ^ 0x5C);
+    }
+  }
+  template <class... Input> void update(const Input&... input) { inner_.update(input...); }
+  /// Ends the message. The object is spent.
+  void finish(std::uint8_t (&digest)[sha256::digest_length]) {
+    inner_.finish(digest);
+    sha256 outer;
+    outer.update({outer_key_, sizeof outer_key_});
+    outer.update({digest, sizeof digest});
+    outer.finish(digest);
+  }
+
+ private:
+  sha256 inner_;
+  std::uint8_t outer_key_[64];
+};
+
+/// HKDF-Expand-Label without context, for at most one digest of output [RFC 5869 2.3, RFC 8446 7.1].
+template <std::size_t Length>
+void hkdf_expand_label(const std::uint8_t (&secret)[sha256::digest_length], const char* prefix, const char* label,
+                       std::uint8_t (&out)[Length]) {
+  static_assert(Length <= sha256::digest_length, "joyfuljay: longer output needs another round of HKDF");
+  text<32> whole;
+  whole.append("tls13 ");
+  whole.append(prefix);
+  whole.append(label);
+  hmac_sha256 mac({secret, sizeof secret});
+  mac.update(std::uint8_t{0});
+  mac.update(static_cast<std::uint8_t>(Length));
+  mac.update(static_cast<std::uint8_t>(whole.length));
+  mac.update(whole);
+  mac.update(std::uint8_t{0});  // no context
+  mac.update(std::uint8_t{1});  // the first round
+  std::uint8_t digest[sha256::digest_length];
+  mac.finish(digest);
+  std::memcpy(out, digest, Length);
+}
+
+/// AES with a 128-bit key, encryption only [FIPS 197]. A table of 256 bytes.
+class aes128 {
+ public:
+  static constexpr std::size_t block_length = 16, key_length = 16;
+
+  explicit aes128(const std::uint8_t (&key)[key_length]) {
+    const block<16> words(key);
+    round_keys_[0] = words.u32<0>(), round_keys_[1] = words.u32<4>();
+    round_keys_[2] = words.u32<8>(), round_keys_[3] = words.u32<12>();
+    std::uint32_t round_constant = 1;
+    for (std::size_t at = 4; at < 44; ++at) {  // [FIPS 197 5.2]
+      std::uint32_t word = round_keys_[at - 1];
+      if (at % 4 == 0) {
+        word = substituted(word << 8 | word >> 24, word << 8 | word >> 24, word << 8 | word >> 24,
+                           word << 8 | word >> 24) ^
+               round_constant << 24;
+        round_constant = round_constant << 1 ^ (round_constant >> 7) * 0x11B;
+      }
+      round_keys_[at] = round_keys_[at - 4] ^ word;
+    }
+  }
+  void encrypt(const std::uint8_t (&in)[block_length], std::uint8_t (&out)[block_length]) const {
+    const block<16> words(in);
+    std::uint32_t s[4] = {words.u32<0>(), words.u32<4>(), words.u32<8>(), words.u32<12>()};  // columns
+    for (std::size_t column = 0; column < 4; ++column) s[column] ^= round_keys_[column];
+    for (std::size_t round = 1; round <= 10; ++round) {
+      std::uint32_t next[4];
+      for (std::size_t column = 0; column < 4; ++column) {
+        const std::uint32_t shifted =
+            substituted(s[column], s[(column + 1) % 4], s[(column + 2) % 4], s[(column + 3) % 4]);
+        next[column] = (round < 10 ? mixed(shifted) : shifted) ^ round_keys_[4 * round + column];
+      }
+      std::memcpy(s, next, sizeof s);
+    }
+    for (std::size_t at = 0; at < block_length; ++at)
+      out[at] = static_cast<std::uint8_t>(s[at / 4] >> (24 - at % 4 * 8));
+  }
+
+ private:
+  /// SubBytes and ShiftRows of one column, whose bytes come from four [FIPS 197 5.1.1, 5.1.2].
+  static std::uint32_t substituted(std::uint32_t first, std::uint32_t second, std::uint32_t third,
+                                   std::uint32_t fourth) {
+    static constexpr std::uint8_t s_box[256] = {
+        // [FIPS 197 5.1.1, figure 7]
+        0x63, 0x7c, 0x77, 0x7b, 0xf2, 0x6b, 0x6f, 0xc5, 0x30, 0x01, 0x67, 0x2b, 0xfe, 0xd7, 0xab, 0x76, 0xca, 0x82,
+        0xc9, 0x7d, 0xfa, 0x59, 0x47, 0xf0, 0xad, 0xd4, 0xa2, 0xaf, 0x9c, 0xa4, 0x72, 0xc0, 0xb7, 0xfd, 0x93, 0x26,
+        0x36, 0x3f, 0xf7, 0xcc, 0x34, 0xa5, 0xe5, 0xf1, 0x71, 0xd8, 0x31, 0x15, 0x04, 0xc7, 0x23, 0xc3, 0x18, 0x96,
+        0x05, 0x9a, 0x07, 0x12, 0x80, 0xe2, 0xeb, 0x27, 0xb2, 0x75, 0x09, 0x83, 0x2c, 0x1a, 0x1b, 0x6e, 0x5a, 0xa0,
+        0x52, 0x3b, 0xd6, 0xb3, 0x29, 0xe3, 0x2f, 0x84, 0x53, 0xd1, 0x00, 0xed, 0x20, 0xfc, 0xb1, 0x5b, 0x6a, 0xcb,
+        0xbe, 0x39, 0x4a, 0x4c, 0x58, 0xcf, 0xd0, 0xef, 0xaa, 0xfb, 0x43, 0x4d, 0x33, 0x85, 0x45, 0xf9, 0x02, 0x7f,
+        0x50, 0x3c, 0x9f, 0xa8, 0x51, 0xa3, 0x40, 0x8f, 0x92, 0x9d, 0x38, 0xf5, 0xbc, 0xb6, 0xda, 0x21, 0x10, 0xff,
+        0xf3, 0xd2, 0xcd, 0x0c, 0x13, 0xec, 0x5f, 0x97, 0x44, 0x17, 0xc4, 0xa7, 0x7e, 0x3d, 0x64, 0x5d, 0x19, 0x73,
+        0x60, 0x81, 0x4f, 0xdc, 0x22, 0x2a, 0x90, 0x88, 0x46, 0xee, 0xb8, 0x14, 0xde, 0x5e, 0x0b, 0xdb, 0xe0, 0x32,
+        0x3a, 0x0a, 0x49, 0x06, 0x24, 0x5c, 0xc2, 0xd3, 0xac, 0x62, 0x91, 0x95, 0xe4, 0x79, 0xe7, 0xc8, 0x37, 0x6d,
+        0x8d, 0xd5, 0x4e, 0xa9, 0x6c, 0x56, 0xf4, 0xea, 0x65, 0x7a, 0xae, 0x08, 0xba, 0x78, 0x25, 0x2e, 0x1c, 0xa6,
+        0xb4, 0xc6, 0xe8, 0xdd, 0x74, 0x1f, 0x4b, 0xbd, 0x8b, 0x8a, 0x70, 0x3e, 0xb5, 0x66, 0x48, 0x03, 0xf6, 0x0e,
+        0x61, 0x35, 0x57, 0xb9, 0x86, 0xc1, 0x1d, 0x9e, 0xe1, 0xf8, 0x98, 0x11, 0x69, 0xd9, 0x8e, 0x94, 0x9b, 0x1e,
+        0x87, 0xe9, 0xce, 0x55, 0x28, 0xdf, 0x8c, 0xa1, 0x89, 0x0d, 0xbf, 0xe6, 0x42, 0x68, 0x41, 0x99, 0x2d, 0x0f,
+        0xb0, 0x54, 0xbb, 0x16};
+    return std::uint32_t{s_box[first >> 24]} << 24 | std::uint32_t{s_box[second >> 16 & 0xFF]} << 16 |
+           std::uint32_t{s_box[third >> 8 & 0xFF]} << 8 | s_box[fourth & 0xFF];
+  }
+  /// MixColumns of one column: four multiplications by x in GF(2^8) at once [FIPS 197 5.1.3].
+  static std::uint32_t mixed(std::uint32_t column) {
+    const auto rotated = [](std::uint32_t x, unsigned left) { return x << left | x >> (32 - left); };
+    const std::uint32_t doubled = (column & 0x7F7F7F7F) << 1 ^ (column >> 7 & 0x01010101) * 0x1B;
+    return doubled ^ rotated(column ^ doubled, 8) ^ rotated(column, 16) ^ rotated(column, 24);
+  }
+  std::uint32_t round_keys_[44];
+};
+
+/// The authenticated decryption of AES-128-GCM with 96-bit nonces and 128-bit tags [SP 800-38D]. The sealed text is
+/// checked first and then read piece by piece, so that no second buffer is needed. A table of 32 bytes in flash, and
+/// 256 bytes in the object.
+class aes128_gcm {
+ public:
+  static constexpr std::size_t nonce_length = 12, tag_length = 16;
+
+  aes128_gcm(const std::uint8_t (&key)[aes128::key_length], const std::uint8_t (&nonce)[nonce_length]) : cipher_(key) {
+    std::memcpy(counter_, nonce, nonce_length);
+    const std::uint8_t zero[16] = {};
+    std::uint8_t h[16];
+    cipher_.encrypt(zero, h);
+    const block<16> words(h);
+    multiples_[8] = {words.u64<0>(), words.u64<8>()};  // bits are read from the left: 8 stands for 1
+    for (unsigned at = 4; at > 0; at /= 2) {
+      const element& last = multiples_[2 * at];
+      multiples_[at] = {last.high >> 1 ^ ((last.low & 1) != 0 ? std::uint64_t{0xE1} << 56 : 0),
+                        last.low >> 1 | last.high << 63};
+    }
+    multiples_[0] = {0, 0};
+    for (unsigned at = 2; at < 16; at *= 2)
+      for (unsigned less = 1; less < at; ++less)
+        multiples_[at + less] = {multiples_[at].high ^ multiples_[less].high,
+                                 multiples_[at].low ^ multiples_[less].low};
+  }
+  /// The data that is authenticated only, in any number of pieces, before `is_genuine`.
+  void authenticate(bytes piece) {
+    additional_length_ += piece.length;
+    absorb(piece);
+  }
+  /// Whether the tag at the end of `sealed` fits. False for anything shorter than a tag.
+  bool is_genuine(bytes sealed) {
+    if (sealed.length < tag_length) return false;
+    fill_block();
+    absorb(sealed.first(sealed.length - tag_length));
+    fill_block();
+    const std::uint64_t bits[2] = {additional_length_ * 8, std::uint64_t{sealed.length - tag_length} * 8};
+    for (const std::uint64_t length : bits)
+      for (int shift = 56; shift >= 0; shift -= 8) absorb(static_cast<std::uint8_t>(length >> shift));
+    std::uint8_t mask[16], differences = 0;
+    keystream(1, mask);
+    const std::uint8_t* const tag = sealed.data + sealed.length - tag_length;
+    for (std::size_t at = 0; at < tag_length; ++at) {
+      const std::uint64_t half = at < 8 ? sum_.high : sum_.low;
+      differences |=
+          static_cast<std::uint8_t>(tag[at] ^ mask[at] ^ static_cast<std::uint8_t>(half >> (56 - at % 8 * 8)));
+    }
+    return differences == 0;
+  }
+  /// The byte at `position` of the plain text, given the sealed one. Cheap in ascending order.
+  std::uint8_t plain(std::size_t position, std::uint8_t sealed) {
+    const std::uint32_t number = static_cast<std::uint32_t>(position / 16 + 2);
+    if (number != stream_number_) keystream(stream_number_ = number, stream_);
+    return static_cast<std::uint8_t>(sealed ^ stream_[position % 16]);
+  }
+
+ private:
+  struct element {  // of GF(2^128)
+    std::uint64_t high, low;
+  };
+  void keystream(std::uint32_t number, std::uint8_t (&out)[16]) {
+    for (unsigned at = 0; at < 4; ++at) counter_[12 + at] = static_cast<std::uint8_t>(number >> (24 - 8 * at));
+    cipher_.encrypt(counter_, out);
+  }
+  void absorb(bytes input) {
+    for (std::size_t at = 0; at < input.length; ++at) absorb(input.data[at]);
+  }
+  void absorb(std::uint8_t byte) {
+    (used_ < 8 ? sum_.high : sum_.low) ^= std::uint64_t{byte} << (56 - used_ % 8 * 8);
+    if (++used_ == 16) multiply();
+  }
+  void fill_block() {
+    if (used_ != 0) multiply();
+  }
+  /// sum *= H, four bits at a time [SP 800-38D 6.3].
+  void multiply() {
+    static constexpr std::uint16_t reductions[16] = {0x0000, 0x1c20, 0x3840, 0x2460, 0x7080, 0x6ca0, 0x48c0, 0x54e0,
+                                                     0xe100, 0xfd20, 0xd940, 0xc560, 0x9180, 0x8da0, 0xa9c0, 0xb5e0};
+    element product{0, 0};
+    for (unsigned nibble = 0; nibble < 32; ++nibble) {
+      const std::uint64_t reduction = std::uint64_t{reductions[product.low & 15]} << 48;
+      product.low = product.low >> 4 | product.high << 60;
+      product.high = product.high >> 4 ^ reduction;
+      const element& multiple = multiples_[(nibble < 16 ? sum_.low : sum_.high) >> nibble % 16 * 4 & 15];
+      product.high ^= multiple.high;
+      product.low ^= multiple.low;
+    }
+    sum_ = product;
+    used_ = 0;
+  }
+
+  aes128 cipher_;
+  element multiples_[16];  // of H, by four bits
+  element sum_ = {0, 0};
+  unsigned used_ = 0;  // bytes of the block that `sum_` has taken
+  std::uint64_t additional_length_ = 0;
+  std::uint8_t counter_[16] = {};
+  std::uint8_t stream_[16] = {};
+  std::uint32_t stream_number_ = 0;  // of the keystream block at hand
 };
 
 namespace detail {
@@ -1184,7 +1474,7 @@ class link_parser {
     return verdict::malformed_link;
   }
   verdict mpls() {  // [RFC 3032 2.1]
-    for (unsigned labels = 0; labels <= max_tags; ++labels) {
+    for (unsigned labels = 0; labels < max_tags; ++labels) {
       const bool bottom_of_stack = (input_.take<4>().u8<2>() & 1) != 0;
       if (input_.failed()) return verdict::malformed_link;
       if (bottom_of_stack) return version_nibble();
@@ -3414,9 +3704,11 @@ struct fixed_point {
   bool exact;
 };
 
-/// mantissa * 10^power / 2^(power + shift), with enough words for every intermediate bit.
-template <unsigned Words> fixed_point scaled_up(std::uint64_t mantissa, unsigned power, unsigned shift) {
-  wide<Words> x = wide<Words>::from(mantissa);
+/// mantissa * 10^power * 2^exponent, with enough words for every intermediate bit.
+template <unsigned Words> fixed_point scaled_up(std::uint64_t mantissa, unsigned power, int exponent) {
+  const int twos = exponent + static_cast<int>(power);  // above 0 from 2^53 on, by a few
+  const unsigned shift = twos < 0 ? static_cast<unsigned>(-twos) : 0;
+  wide<Words> x = wide<Words>::from(twos > 0 ? mantissa << twos : mantissa);
   for (; power > largest_power_of_5; power -= largest_power_of_5) x.multiply(powers.of_5[largest_power_of_5]);
   x.multiply(powers.of_5[power]);
   bool exact = true;
@@ -3462,9 +3754,9 @@ inline decimal shortest_decimal(double x) {
     if (power < 0)
       ends[at] = scaled_down(quarters[at], static_cast<unsigned>(-power), static_cast<unsigned>(exponent));
     else if (power <= static_cast<int>(largest_power_of_5))
-      ends[at] = scaled_up<2>(quarters[at], static_cast<unsigned>(power), static_cast<unsigned>(-exponent - power));
+      ends[at] = scaled_up<2>(quarters[at], static_cast<unsigned>(power), exponent);
     else
-      ends[at] = scaled_up<14>(quarters[at], static_cast<unsigned>(power), static_cast<unsigned>(-exponent - power));
+      ends[at] = scaled_up<14>(quarters[at], static_cast<unsigned>(power), exponent);
   }
   std::uint64_t low = ends[0].whole, middle = ends[1].whole, high = ends[2].whole;
   bool low_is_zeros = ends[0].exact && ends_included, middle_is_zeros = ends[1].exact;  // of what was cut off so far

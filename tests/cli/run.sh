@@ -106,6 +106,89 @@ groups() {
 import json
 assert list(json.load(open("out"))) == ["size", "tcp"]'
 }
+as_pcapng() { # big or little: [CUT]: the packets of made.pcap, without the last CUT bytes of the file
+  python '
+import struct, sys
+order, cut = ">" if sys.argv[1] == "big" else "<", int(sys.argv[2])
+def block(kind, body):
+    body += bytes(-len(body) % 4)
+    total = struct.pack(order + "I", 12 + len(body))
+    return struct.pack(order + "I", kind) + total + body + total
+data, at = open("made.pcap", "rb").read(), 24
+out = [block(0x0A0D0D0A, struct.pack(order + "IHHq", 0x1A2B3C4D, 1, 0, -1)),
+       block(1, struct.pack(order + "HHIHHBxxx", 1, 0, 0, 9, 1, 9))]
+while at < len(data):
+    seconds, micros, captured, wire = struct.unpack_from("<IIII", data, at)
+    high, low = divmod(seconds * 10**9 + micros * 1000, 2**32)
+    out.append(block(6, struct.pack(order + "IIIII", 0, high, low, captured, wire) + data[at + 16:at + 16 + captured]))
+    at += 16 + captured
+blob = b"".join(out)
+sys.stdout.buffer.write(blob[:len(blob) - cut])' "$1" "${2:-0}"
+}
+pcapng() { # gives the records of the same packets in pcap, from a file and from standard input
+  local order
+  extract made.pcap > expected
+  for order in little big; do
+    as_pcapng "$order" > made.pcapng && extract made.pcapng | cmp expected - &&
+      extract - < made.pcapng | cmp expected - || return 1
+    as_pcapng "$order" 1 > cut.pcapng
+    fails_with 2 "damaged capture cut.pcapng" "$jj" extract -q cut.pcapng && [ -s out ] || return 1
+  done
+}
+damaged_among_others() { # the files after it are read, and no file at all outranks a damaged one
+  { cat made.pcap && printf 'cut'; } > cut.pcap
+  fails_with 2 "damaged capture cut.pcap" "$jj" extract -q cut.pcap made.pcap &&
+    cmp out <(extract made.pcap made.pcap) &&
+    { "$jj" extract -q missing cut.pcap > out 2> err || [ $? = 1 ]; } && [ "$(wc -l < err)" = 2 ] &&
+    { "$jj" extract -q cut.pcap missing > out 2> err || [ $? = 1 ]; } && [ "$(wc -l < err)" = 2 ]
+}
+one_csv_header() { # for all files together, none without a file, and every line has its number of fields
+  extract --format csv made.pcap made.pcap > twice.csv && extract --format csv --unsorted made.pcap > once.csv &&
+    extract made.pcap > out.jsonl && fails_with 1 missing "$jj" extract --format csv missing && [ ! -s out ] && python '
+import csv
+for name, lines in ("twice.csv", 2), ("once.csv", 1):
+    rows = list(csv.reader(open(name, newline="")))
+    assert [len(row) for row in rows] == [len(rows[0])] * len(rows)
+    assert [at for at, row in enumerate(rows) if "total_packets" in row] == [0]
+    records = sum(1 for line in open("out.jsonl"))
+    assert len(rows) == 1 + lines * records, (len(rows), records)'
+}
+settings_change_nothing_else() {
+  local setting
+  for setting in include_flow_id=0 include_splt=0 include_sequences=1 include_ip_addresses=0 include_ports=0 \
+    burst_threshold_ms=2 anonymize_ips=1 anonymization_salt=pepper; do
+    extract --set "$setting" made.pcap > "with.$setting" || return 1
+  done
+  extract made.pcap > plain && python '
+import hashlib, json
+def read(name):
+    return [{n: v for group in json.loads(line).values() for n, v in group.items()} for line in open(name)]
+def compare(setting):  # names removed, added, changed in some record
+    pairs = list(zip(plain, read("with." + setting)))
+    assert len(pairs) == len(plain)
+    return tuple(set().union(*(of(a, b) for a, b in pairs)) for of in (
+        lambda a, b: a.keys() - b.keys(), lambda a, b: b.keys() - a.keys(),
+        lambda a, b: {n for n in a.keys() & b.keys() if a[n] != b[n]}))
+plain, none = read("plain"), set()
+splt = {name for name in plain[0] if name.startswith("splt")}
+assert len(splt) == 4
+assert compare("include_flow_id=0") == ({"flow_id"}, none, none)
+assert compare("include_splt=0") == (splt, none, none)
+assert compare("include_sequences=1") == (none, {"iat_sequence", "timestamp_sequence"}, none)
+assert compare("include_ip_addresses=0") == ({"src_ip", "dst_ip"}, none, none)
+assert compare("include_ports=0") == ({n for n in plain[0] if n == "src_port" or n.startswith("dst_port")}, none, none)
+assert compare("anonymize_ips=1") == (none, none, {"src_ip", "dst_ip"})
+assert compare("anonymization_salt=pepper") == (none, none, {"flow_id"})
+removed, added, changed = compare("burst_threshold_ms=2")
+assert not removed and not added and "burst_count" in changed, changed
+assert all("burst" in name or "idle" in name for name in changed), changed
+for flow, salted in zip(plain, read("with.anonymization_salt=pepper")):
+    for row, salt in (flow, ""), (salted, "pepper"):
+        ends = sorted([(row["src_ip"].encode(), row["src_port"]), (row["dst_ip"].encode(), row["dst_port"])])
+        (a, a_port), (b, b_port) = ends
+        text = b"%s%s:%d:%s:%d:%d" % (salt.encode(), a, a_port, b, b_port, row["protocol"])
+        assert row["flow_id"] == hashlib.sha256(text).hexdigest()[:32], text'
+}
 settings() {
   keys() { extract "$@" made.pcap | head -n 1; }
   keys | grep -q '"flow_id"' && ! keys --set include_flow_id=false | grep -q '"flow_id"' &&
@@ -144,8 +227,9 @@ version() {
   "$jj" --version | grep -qE '^jj [0-9]+\.[0-9]+\.[0-9]+$' && "$jj" --help | grep -q '^usage: jj extract'
 }
 
-for name in wrong_use unreadable one_unreadable_among_others damaged full_disk standard_input two_files order temporary_file json_lines \
-  csv groups settings unknown_link_type summary catalogue footprint version; do
+for name in wrong_use unreadable one_unreadable_among_others damaged damaged_among_others full_disk standard_input \
+  pcapng two_files order temporary_file json_lines csv one_csv_header groups settings settings_change_nothing_else \
+  unknown_link_type summary catalogue footprint version; do
   check $name python3
 done
 exit $((failed > 0))
