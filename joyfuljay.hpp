@@ -43,15 +43,17 @@
 //    2. Vocabulary           bytes, text, lists, frames, link types, verdicts, end reasons
 //    3. Configuration        the groups by name; every number and type a user may change
 //    4. Byte reader          big-endian fields from borrowed bytes; failure sticks
-//    5. Digests, ciphers     SHA-256; SipHash and HalfSipHash for the flow table
+//    5. Digests, ciphers     MD5, SHA-256, HMAC, AES-128-GCM; SipHash and HalfSipHash for the flow table
 //    6. Statistics           wide integers, moments, order statistics, sketches
 //    7. Frames               link layers, IPv4, IPv6, TCP, UDP: one frame in, one packet out
-//    8. Feature machinery    type sets, JOYFULJAY_GROUP, JOYFULJAY_FEATURE, for_each_feature
-//    9. Accumulators         what a flow remembers
-//   10. Feature groups       what a flow reports: flow_meta, timing, size, tcp
-//   11. Flow storage         key, index, slots, log chunks, lists, fragments: the fixed pools
-//   12. Engine               feed, tick, flush, live reading
-//   13. Writers              JSON, CSV, float vector, schema hash, reference
+//    8. Protocol parsers     TLS, QUIC, SSH, DNS: messages in, plain structs out
+//    9. Handshakes           TCP streams put together; what a flow learned from its first messages
+//   10. Feature machinery    type sets, JOYFULJAY_GROUP, JOYFULJAY_FEATURE, for_each_feature
+//   11. Accumulators         what a flow remembers
+//   12. Feature groups       what a flow reports: flow_meta, timing, size, tcp, tls, quic, ssh, dns
+//   13. Flow storage         key, index, slots, log chunks, lists, fragments: the fixed pools
+//   14. Engine               feed, tick, flush, live reading
+//   15. Writers              JSON, CSV, float vector, schema hash, reference
 //
 // Conventions: times are integer nanoseconds inside and double seconds in features; `fwd` is the direction of the
 // flow's first packet; a quantity carries its unit in its name or at its declaration. References of the form
@@ -112,6 +114,9 @@ inline unsigned bit_length(std::uint64_t x) {
 /// The same for compile-time sizes.
 constexpr unsigned bits_for(std::uint64_t x) { return x == 0 ? 0 : 1 + bits_for(x >> 1); }
 
+/// Stands where a configuration leaves something out.
+struct nothing {};
+
 /// Asks for a cache line that will be written soon.
 inline void prefetch(const void* at) {
 #if defined(__GNUC__)
@@ -163,6 +168,12 @@ template <std::size_t Capacity> struct text {
     if (value >= 16) append_hexadecimal(value / 16);
     append("0123456789abcdef"[value % 16]);
   }
+};
+
+/// A string that lies in the engine. Valid until the next call on it.
+struct text_view {
+  const char* characters = nullptr;
+  std::size_t length = 0;
 };
 
 /// A feature with several values. The elements belong to the engine: valid until the next call on it.
@@ -263,6 +274,7 @@ struct engine_statistics {
   std::uint64_t evicted_for_slot;        ///< rows[evicted], by what was missing
   std::uint64_t evicted_for_chunk;
   std::uint64_t evicted_for_long_state;
+  std::uint64_t evicted_for_record;
   std::uint64_t evicted_for_chain;            ///< more than `max_chain` flows under one hash: see `seed`
   std::uint64_t promoted;                     ///< flows that outgrew `sample_packets`
   std::uint64_t fragments_followed;           ///< later fragments that found their first
@@ -270,14 +282,15 @@ struct engine_statistics {
   std::uint32_t open_flows, most_open_flows;  ///< now, and at the fullest moment
   std::uint32_t used_chunks, most_used_chunks;
   std::uint32_t used_long_states, most_used_long_states;
-  bool seeded;  ///< false: the flow table runs under the public key 0
+  std::uint32_t used_records, most_used_records;  ///< of handshakes
+  bool seeded;                                    ///< false: the flow table runs under the public key 0
 };
 
 // ---- 3. Configuration --------------------------------------------------------------------------------------------
 // Inherit default_config, override what differs, and pass the result on: engine<my_config>. A misspelt name is silently
 // a new member; `jj footprint` shows the configuration in effect.
 
-// The feature groups, in the order of the reference; section 10 defines them.
+// The feature groups, in the order of the reference; section 12 defines them.
 struct flow_identifier;  // flow_meta: flow_id, a salted digest of the five-tuple. A SHA-256 a row; off by default.
 struct flow_addresses;   // flow_meta: src_ip, dst_ip
 struct flow_ports;       // flow_meta: src_port, dst_port and the class of the latter
@@ -287,6 +300,9 @@ struct gap_sequences;    // timing: the first inter-arrival times and time stamp
 struct splt_sequences;   // timing: lengths, times and directions of the first packets (SPLT). Off by default.
 struct size;             // packet and payload lengths: moments, quantiles, mode, asymmetry
 struct tcp;              // flag counts and ratios, handshake, closing, anomalies
+struct tls;              // ClientHello, ServerHello, certificates, key exchange, JA3, JA3S, JA4
+struct ssh;              // identification, HASSH, key exchange and encrypted packets
+struct handshake_state;  // handshake: whether something it said was lost or cut. Off by default.
 
 /// The whole group of the reference. Leave addresses or ports out by naming the parts instead.
 using flow_meta = type_list<flow_addresses, flow_ports, flow_totals>;
@@ -313,6 +329,15 @@ struct default_config {
   static constexpr std::size_t max_fragments = 64;    ///< datagrams whose first fragment is remembered; 0: none
   static constexpr std::size_t max_sequence_length = 50;  ///< packets in the sequences and SPLT
   static constexpr std::size_t batch_frames = 0;          ///< of `feed_batch`, about 250 bytes each; 0: none
+
+  // What is kept of handshakes (tls, quic, ssh, dns). A flow that speaks none of them takes no record.
+  static constexpr std::size_t handshake_records = 0;  ///< of about 250 bytes; 0: one for every two flows
+  static constexpr std::size_t handshake_buffers =
+      0;  ///< for messages in several segments; 0: one for 64 flows, 4 at least
+  static constexpr std::size_t handshake_buffer_bytes = 4096;  ///< longest ClientHello, KEXINIT, ...; 512 to 16384
+  static constexpr std::size_t held_pieces = 32;               ///< of a stream that wait for an earlier one in a buffer
+  static constexpr std::size_t max_name = 64;                  ///< bytes of server names, DNS names, software; 8 to 255
+  static constexpr std::size_t max_protocol_name = 16;         ///< bytes of ALPN names and SSH versions; 8 to 255
 
   // What the frames are.
   static constexpr link_type link = link_type::ethernet;  ///< or per_frame, which compiles the code of all link types
@@ -395,6 +420,18 @@ class reader {
     next_ += count;
     left_ -= count;
     return true;
+  }
+  /// The next `count` bytes; none, and a failure, when there are fewer.
+  bytes view(std::size_t count) {
+    const std::uint8_t* const at = next_;
+    return skip(count) ? bytes{at, count} : bytes{};
+  }
+  /// Bytes behind a length of `Width` bytes.
+  template <std::size_t Width> bytes vector() {
+    const bytes length = view(Width);
+    std::size_t count = 0;
+    for (std::size_t at = 0; at < length.length; ++at) count = count << 8 | length.data[at];
+    return view(count);
   }
   /// All that is left.
   bytes rest() const { return {next_, left_}; }
@@ -1639,7 +1676,1594 @@ template <link_type Link> verdict parse_frame(const frame& f, packet& p) {
   return detail::parse_transport(input, p, body) ? verdict::counted : verdict::malformed_transport;
 }
 
-// ---- 8. Feature machinery ----------------------------------------------------------------------------------------
+// ---- 8. Protocol parsers -----------------------------------------------------------------------------------------
+// Messages in, plain structs out. A parser sees bytes that lie in a row, in the frame or in a handshake buffer, borrows
+// what it returns from them, and remembers nothing; section 10 puts the messages together. A message whose inner
+// lengths do not fit is none.
+
+namespace detail {
+
+/// Decimal digits to put(char).
+template <class Put> void put_decimal(Put& put, std::uint32_t value) {
+  if (value >= 10) put_decimal(put, value / 10);
+  put(static_cast<char>('0' + value % 10));
+}
+/// Exactly `Digits` hexadecimal digits to put(char), lower case.
+template <unsigned Digits, class Put> void put_hexadecimal(Put& put, std::uint32_t value) {
+  for (unsigned digit = Digits; digit-- > 0;) put("0123456789abcdef"[value >> 4 * digit & 15]);
+}
+
+/// A list of 16-bit numbers on the wire. An odd byte at the end is left out.
+struct wire_numbers {
+  bytes raw;
+
+  std::size_t count() const { return raw.length / 2; }
+  std::uint16_t operator[](std::size_t at) const {
+    return static_cast<std::uint16_t>(raw.data[2 * at] << 8 | raw.data[2 * at + 1]);
+  }
+};
+
+/// What a vector holds that stands alone in an extension; empty when its length does not fit.
+template <std::size_t Width> bytes inner_vector(bytes extension) { return reader(extension).template vector<Width>(); }
+
+/// Sorts in place, without memory and without a worst case worse than n log n: the numbers come from the network.
+inline void heap_sort(std::uint16_t* values, std::size_t count) {
+  const auto sink = [values](std::size_t at, std::size_t end) {
+    for (std::size_t child; (child = 2 * at + 1) < end; at = child) {
+      if (child + 1 < end && values[child + 1] > values[child]) ++child;
+      if (values[child] <= values[at]) return;
+      const std::uint16_t value = values[at];
+      values[at] = values[child], values[child] = value;
+    }
+  };
+  for (std::size_t at = count / 2; at-- > 0;) sink(at, count);
+  for (std::size_t end = count; end-- > 1;) {
+    const std::uint16_t value = values[0];
+    values[0] = values[end], values[end] = value;
+    sink(0, end);
+  }
+}
+
+}  // namespace detail
+
+// ---- 8.1 TLS [RFC 8446, RFC 5246]
+
+/// The constants of TLS that the header names.
+namespace tls_constant {
+// Record types [RFC 8446 5.1, RFC 6520 3].
+inline constexpr std::uint8_t change_cipher_spec = 20, alert = 21, handshake = 22, application_data = 23,
+                              heartbeat = 24;
+inline constexpr std::uint16_t longest_record = 16384 + 2048;  // [RFC 5246 6.2.3]
+// Handshake types [IANA TLS HandshakeType].
+inline constexpr std::uint8_t client_hello = 1, server_hello = 2, certificate = 11, server_key_exchange = 12,
+                              server_hello_done = 14;
+// Extensions [IANA TLS ExtensionType Values].
+inline constexpr std::uint16_t server_name = 0, supported_groups = 10, ec_point_formats = 11, signature_algorithms = 13,
+                               alpn = 16, session_ticket = 35, early_draft_key_share = 40, pre_shared_key = 41,
+                               early_data = 42, supported_versions = 43, key_share = 51;
+inline constexpr std::uint16_t tls13 = 0x0304;
+}  // namespace tls_constant
+
+namespace detail {
+
+/// GREASE values, sixteen of them: both bytes equal, low nibble A [RFC 8701 2].
+constexpr bool is_grease(std::uint16_t value) { return (value & 0x0F0F) == 0x0A0A && value >> 8 == (value & 0xFF); }
+
+/// Handshake types that a stream may hold; another one ends the reading.
+inline bool is_handshake_type(std::uint8_t type) {
+  constexpr std::uint32_t low = 0x03F1F97F;  // 0..6, 8, 11..16, 20..25
+  return type < 32 ? (low >> type & 1) != 0 : type == 67 || type == 203 || type == 254;
+}
+
+/// Draft and vendor numbers of TLS 1.3 (0x7Fxx, 0xFBxx) count as TLS 1.3.
+inline std::uint16_t tls_version_number(std::uint16_t version) {
+  return version >> 8 == 0x7F || version >> 8 == 0xFB ? tls_constant::tls13 : version;
+}
+
+/// Calls visit(type, data) for each extension. False when the block does not fit its length; a message that ends before
+/// the block has none.
+template <class Visit> bool for_each_extension(reader& message, const Visit& visit) {
+  if (message.left() == 0) return true;
+  reader block(message.vector<2>());
+  if (message.failed()) return false;
+  while (block.left() != 0) {
+    const std::uint16_t type = block.take<2>().u16<0>();
+    const bytes data = block.vector<2>();
+    if (block.failed()) return false;
+    visit(type, data);
+  }
+  return true;
+}
+
+/// The first protocol of an ALPN list that is wanted; `data` is null when there is none [RFC 7301 3.1].
+template <class Wanted> bytes find_alpn(bytes extension, const Wanted& wanted) {
+  for (reader names(inner_vector<2>(extension)); names.left() != 0;) {
+    const bytes name = names.vector<1>();
+    if (names.failed()) break;
+    if (wanted(name)) return name;
+  }
+  return {};
+}
+inline bytes first_alpn(bytes extension) {
+  return find_alpn(extension, [](bytes) { return true; });
+}
+
+/// The first key share of a list that is not GREASE.
+struct tls_key_share {
+  std::uint16_t group, length;  ///< length: of the public value, in bytes
+};
+
+}  // namespace detail
+
+/// A ClientHello [RFC 8446 4.1.2]. Views borrow the message. Extensions are the first of their type; null when absent.
+struct tls_client_hello {
+  std::uint16_t version;  ///< the version field
+  bytes session_id;
+  detail::wire_numbers ciphers;
+  bytes extension_block;
+  std::uint16_t extension_count;
+  bytes server_name, groups, point_formats, signatures, alpn, versions, key_shares;
+  bool has_server_name, has_ticket, has_psk, has_early_data;
+
+  bool parse(bytes body);
+
+  detail::wire_numbers offered_groups() const { return {detail::inner_vector<2>(groups)}; }
+  detail::wire_numbers offered_signatures() const { return {detail::inner_vector<2>(signatures)}; }
+  /// The highest of supported_versions without GREASE, else the version field; `number` translates code points.
+  template <class Number> std::uint16_t highest_version(const Number& number) const {
+    const detail::wire_numbers offered{detail::inner_vector<1>(versions)};
+    std::uint16_t highest = 0;
+    bool found = false;
+    for (std::size_t at = 0; at < offered.count(); ++at) {
+      if (detail::is_grease(offered[at])) continue;
+      const std::uint16_t value = number(offered[at]);
+      if (!found || value > highest) highest = value;
+      found = true;
+    }
+    return found ? highest : number(version);
+  }
+  /// The first entry of type host_name [RFC 6066 3].
+  bytes host_name() const {
+    for (reader names(detail::inner_vector<2>(server_name)); names.left() != 0;) {
+      const bool is_host_name = names.take<1>().u8<0>() == 0;
+      const bytes name = names.vector<2>();
+      if (names.failed()) break;
+      if (is_host_name) return name;
+    }
+    return {};
+  }
+  /// The first protocol offered that is not GREASE.
+  bytes protocol() const {
+    return detail::find_alpn(
+        alpn, [](bytes name) { return name.length != 2 || !detail::is_grease(detail::wire_numbers{name}[0]); });
+  }
+  detail::tls_key_share first_key_share() const {
+    for (reader shares(detail::inner_vector<2>(key_shares)); shares.left() != 0;) {
+      const std::uint16_t group = shares.take<2>().u16<0>();
+      const bytes value = shares.vector<2>();
+      if (shares.failed()) break;
+      if (!detail::is_grease(group)) return {group, static_cast<std::uint16_t>(value.length)};
+    }
+    return {};
+  }
+};
+
+inline bool tls_client_hello::parse(bytes body) {
+  *this = {};
+  reader message(body);
+  version = message.take<2>().u16<0>();
+  message.skip(32);  // random
+  session_id = message.vector<1>();
+  ciphers = {message.vector<2>()};
+  message.vector<1>();  // compression methods
+  if (message.failed()) return false;
+  extension_block = message.rest();
+  return detail::for_each_extension(message, [this](std::uint16_t type, bytes data) {
+    ++extension_count;
+    const auto keep = [data](bytes& first) {
+      if (first.data == nullptr) first = data;
+    };
+    switch (type) {
+      case tls_constant::server_name: has_server_name = true; return keep(server_name);
+      case tls_constant::supported_groups: return keep(groups);
+      case tls_constant::ec_point_formats: return keep(point_formats);
+      case tls_constant::signature_algorithms: return keep(signatures);
+      case tls_constant::alpn: return keep(alpn);
+      case tls_constant::supported_versions: return keep(versions);
+      case tls_constant::key_share: return keep(key_shares);
+      case tls_constant::session_ticket: has_ticket = true; return;
+      case tls_constant::pre_shared_key: has_psk = true; return;
+      case tls_constant::early_data: has_early_data = true; return;
+      default: return;
+    }
+  });
+}
+
+/// A ServerHello or HelloRetryRequest [RFC 8446 4.1.3, 4.1.4].
+struct tls_server_hello {
+  std::uint16_t version;  ///< the version field
+  std::uint16_t chosen_version;
+  std::uint16_t cipher;
+  bytes session_id;
+  bytes extension_block;
+  bytes protocol;  ///< of ALPN; null without
+  bool is_retry, has_psk, has_key_share;
+  detail::tls_key_share share;
+
+  bool parse(bytes body);
+};
+
+inline bool tls_server_hello::parse(bytes body) {
+  // SHA-256 of "HelloRetryRequest" [RFC 8446 4.1.3]
+  static constexpr std::uint8_t retry_random[32] = {0xCF, 0x21, 0xAD, 0x74, 0xE5, 0x9A, 0x61, 0x11, 0xBE, 0x1D, 0x8C,
+                                                    0x02, 0x1E, 0x65, 0xB8, 0x91, 0xC2, 0xA2, 0x11, 0x16, 0x7A, 0xBB,
+                                                    0x8C, 0x5E, 0x07, 0x9E, 0x09, 0xE2, 0xC8, 0xA8, 0x33, 0x9C};
+  *this = {};
+  reader message(body);
+  version = message.take<2>().u16<0>();
+  const bytes random = message.view(32);
+  const bool early_draft = version >= 0x7F00 && version <= 0x7F15;  // TLS 1.3 before draft 22 has no legacy fields
+  if (!early_draft) session_id = message.vector<1>();
+  cipher = message.take<2>().u16<0>();
+  if (!early_draft) message.skip(1);  // compression method
+  if (message.failed()) return false;
+  is_retry = std::memcmp(random.data, retry_random, sizeof retry_random) == 0;
+  chosen_version = detail::tls_version_number(version);
+  extension_block = message.rest();
+  const std::uint16_t share_type = early_draft ? tls_constant::early_draft_key_share : tls_constant::key_share;
+  bytes versions, shares, alpn;
+  const bool fits = detail::for_each_extension(message, [&](std::uint16_t type, bytes data) {
+    if (type == tls_constant::supported_versions && versions.data == nullptr) versions = data;
+    if (type == share_type && shares.data == nullptr) shares = data;
+    if (type == tls_constant::alpn && alpn.data == nullptr) alpn = data;
+    has_psk = has_psk || type == tls_constant::pre_shared_key;
+  });
+  if (!fits) return false;
+  if (versions.length == 2) chosen_version = detail::tls_version_number(detail::wire_numbers{versions}[0]);
+  has_key_share = shares.length >= 2;  // a HelloRetryRequest names the group alone
+  if (has_key_share)
+    share = {detail::wire_numbers{shares}[0], static_cast<std::uint16_t>(shares.length > 4 ? shares.length - 4 : 0)};
+  protocol = detail::first_alpn(alpn);
+  return true;
+}
+
+/// JA3 (Althouse, Atkinson, Atkins, 2017): version,ciphers,extensions,groups,point formats, decimal, without GREASE.
+/// `put` takes characters.
+template <class Put> void write_ja3(const tls_client_hello& hello, Put&& put) {
+  bool first = true;
+  const auto put_number = [&](std::uint32_t value) {
+    if (!first) put('-');
+    first = false;
+    detail::put_decimal(put, value);
+  };
+  const auto put_list = [&](const detail::wire_numbers& list) {
+    put(',');
+    first = true;
+    for (std::size_t at = 0; at < list.count(); ++at)
+      if (!detail::is_grease(list[at])) put_number(list[at]);
+  };
+  detail::put_decimal(put, hello.version);
+  put_list(hello.ciphers);
+  put(',');
+  first = true;
+  reader extensions(hello.extension_block);
+  detail::for_each_extension(extensions, [&](std::uint16_t type, bytes) {
+    if (!detail::is_grease(type)) put_number(type);
+  });
+  put_list(hello.offered_groups());
+  put(',');
+  first = true;
+  const bytes formats = detail::inner_vector<1>(hello.point_formats);
+  for (std::size_t at = 0; at < formats.length; ++at) put_number(formats.data[at]);
+}
+
+/// JA3S: version,cipher,extensions of the ServerHello.
+template <class Put> void write_ja3s(const tls_server_hello& hello, Put&& put) {
+  detail::put_decimal(put, hello.version);
+  put(',');
+  detail::put_decimal(put, hello.cipher);
+  put(',');
+  bool first = true;
+  reader extensions(hello.extension_block);
+  detail::for_each_extension(extensions, [&](std::uint16_t type, bytes) {
+    if (detail::is_grease(type)) return;
+    if (!first) put('-');
+    first = false;
+    detail::put_decimal(put, type);
+  });
+}
+
+/// JA4, the TLS client fingerprint (FoxIO, BSD 3-clause; none of the other JA4+ methods): a readable part and two
+/// digests. Starts as zero bytes.
+struct ja4_fingerprint {
+  static constexpr std::size_t text_length = 36;
+  char readable[10];
+  std::uint8_t ciphers[6], extensions[6];
+
+  text<text_length> to_text() const {
+    text<text_length> out;
+    if (readable[0] == '\0') return out;
+    const auto put = [&out](char c) { out.append(c); };
+    for (const char c : readable) put(c);
+    for (const auto& digest : {ciphers, extensions}) {
+      put('_');
+      for (unsigned at = 0; at < 6; ++at) detail::put_hexadecimal<2>(put, digest[at]);
+    }
+    return out;
+  }
+};
+
+namespace detail {
+
+/// Two characters for the highest version of a ClientHello; "00" for drafts and what else is unknown.
+inline const char* ja4_version(std::uint16_t version) {
+  switch (version) {
+    case 0x0304: return "13";
+    case 0x0303: return "12";
+    case 0x0302: return "11";
+    case 0x0301: return "10";
+    case 0x0300: return "s3";
+    case 0x0002: return "s2";
+    case 0xFEFF: return "d1";
+    case 0xFEFD: return "d2";
+    case 0xFEFC: return "d3";
+    default: return "00";
+  }
+}
+/// First and last character of a protocol name; of its hexadecimal form when one is no ASCII letter or digit.
+inline void ja4_protocol(bytes name, char (&out)[2]) {
+  out[0] = out[1] = '0';
+  if (name.empty()) return;
+  const auto is_alphanumeric = [](std::uint8_t c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+  };
+  const std::uint8_t first = name.data[0], last = name.data[name.length - 1];
+  const bool readable = is_alphanumeric(first) && is_alphanumeric(last);
+  out[0] = readable ? static_cast<char>(first) : "0123456789abcdef"[first >> 4];
+  out[1] = readable ? static_cast<char>(last) : "0123456789abcdef"[last & 15];
+}
+
+/// The start of SHA-256 over comma-separated numbers of four hexadecimal digits.
+class ja4_digest {
+ public:
+  void add(std::uint16_t value) {
+    if (!first_) digest_.update(std::uint8_t{','});
+    first_ = false;
+    const auto put = [this](char c) { digest_.update(static_cast<std::uint8_t>(c)); };
+    put_hexadecimal<4>(put, value);
+  }
+  void begin_list() {
+    digest_.update(std::uint8_t{'_'});
+    first_ = true;
+  }
+  void finish(std::uint8_t (&out)[6]) {
+    std::uint8_t sum[sha256::digest_length];
+    digest_.finish(sum);
+    std::memcpy(out, sum, sizeof out);
+  }
+
+ private:
+  sha256 digest_;
+  bool first_ = true;
+};
+
+}  // namespace detail
+
+/// `transport` is t for TCP, q for QUIC. `scratch` sorts: it must hold as many numbers as the message has pairs of bytes.
+inline ja4_fingerprint ja4_of(const tls_client_hello& hello, char transport, std::uint16_t* scratch) {
+  ja4_fingerprint out{};
+  const auto two_digits = [](char* to, std::size_t count) {
+    count = count < 99 ? count : 99;
+    to[0] = static_cast<char>('0' + count / 10);
+    to[1] = static_cast<char>('0' + count % 10);
+  };
+
+  std::size_t ciphers = 0;
+  for (std::size_t at = 0; at < hello.ciphers.count(); ++at)
+    if (!detail::is_grease(hello.ciphers[at])) scratch[ciphers++] = hello.ciphers[at];
+  if (ciphers != 0) {
+    detail::heap_sort(scratch, ciphers);
+    detail::ja4_digest digest;
+    for (std::size_t at = 0; at < ciphers; ++at) digest.add(scratch[at]);
+    digest.finish(out.ciphers);
+  }
+
+  std::size_t extensions = 0, hashed = 0;
+  reader block(hello.extension_block);
+  detail::for_each_extension(block, [&](std::uint16_t type, bytes) {
+    if (detail::is_grease(type)) return;
+    ++extensions;
+    if (type != tls_constant::server_name && type != tls_constant::alpn) scratch[hashed++] = type;
+  });
+  if (hashed != 0) {
+    detail::heap_sort(scratch, hashed);
+    detail::ja4_digest digest;
+    for (std::size_t at = 0; at < hashed; ++at) digest.add(scratch[at]);
+    const detail::wire_numbers signatures = hello.offered_signatures();
+    bool any = false;
+    for (std::size_t at = 0; at < signatures.count(); ++at) {
+      if (detail::is_grease(signatures[at])) continue;
+      if (!any) digest.begin_list();
+      any = true;
+      digest.add(signatures[at]);
+    }
+    digest.finish(out.extensions);
+  }
+
+  out.readable[0] = transport;
+  const char* const version = detail::ja4_version(hello.highest_version([](std::uint16_t value) { return value; }));
+  out.readable[1] = version[0], out.readable[2] = version[1];
+  out.readable[3] = hello.has_server_name ? 'd' : 'i';
+  two_digits(out.readable + 4, ciphers);
+  two_digits(out.readable + 6, extensions);
+  char protocol[2];
+  detail::ja4_protocol(detail::first_alpn(hello.alpn), protocol);
+  out.readable[8] = protocol[0], out.readable[9] = protocol[1];
+  return out;
+}
+
+namespace detail {
+
+/// A number of three bytes that may come in pieces.
+struct split_u24 {
+  std::uint32_t value : 24;
+  std::uint32_t have : 8;
+
+  /// Takes the next byte. True when the number is complete; it then starts anew with the next.
+  bool add(std::uint8_t octet) {
+    const std::uint32_t before = have == 0 ? 0u : value;
+    value = (before << 8 | octet) & 0xFFFFFFu;
+    have = have == 2 ? 0u : have + 1u;
+    return have == 0;
+  }
+};
+
+/// Counts the certificates of a Certificate message of TLS 1.2 and below without keeping them [RFC 5246 7.4.2]. Bytes
+/// may come in any pieces. Starts as zero bytes.
+struct certificate_walk {
+  split_u24 number;
+  std::uint32_t list_left;  ///< bytes of the list not yet passed
+  std::uint32_t skip;       ///< bytes of the certificate not yet passed
+  std::uint32_t total_length, first_length;
+  std::uint16_t count;
+  bool in_list, over;
+
+  void read(bytes piece) {
+    while (!piece.empty() && !over) {
+      if (skip != 0) {
+        const std::size_t some = piece.first(skip).length;
+        skip -= static_cast<std::uint32_t>(some);
+        piece = piece.after(some);
+        continue;
+      }
+      const std::uint8_t octet = piece.data[0];
+      piece = piece.after(1);
+      if (number.add(octet)) in_list ? begin_certificate(number.value) : begin_list(number.value);
+    }
+  }
+
+ private:
+  void begin_list(std::uint32_t length) {
+    in_list = true;
+    list_left = length;
+    over = list_left < 3;
+  }
+  void begin_certificate(std::uint32_t length) {
+    if (length != 0) {
+      if (count == 0) first_length = length;
+      if (count < 0xFFFF) ++count;
+      total_length += length;
+    }
+    skip = length;
+    // the next length must lie inside the list
+    if (length >= list_left || list_left - length < 6)
+      over = true;
+    else
+      list_left -= 3 + length;
+  }
+};
+
+/// What a ServerKeyExchange says of group and size, from its first bytes [RFC 8422 5.4, RFC 5246 7.4.3]. Bytes may come
+/// in any pieces. Starts as zero bytes.
+struct key_exchange_walk {
+  std::uint8_t head[4];
+  std::uint16_t have;           ///< bytes seen so far, at most 65535
+  std::uint16_t leading_zeros;  ///< of the prime
+  std::uint8_t matched;         ///< bytes behind the zeros that are those of an RFC 7919 prime
+  bool differs;
+
+  void read(bytes piece) {
+    for (std::size_t at = 0; at < piece.length && have < 0xFFFF; ++at, ++have) {
+      if (have < sizeof head) head[have] = piece.data[at];
+      if (have >= 2 && have - 2u < prime_length()) read_prime(piece.data[at]);
+    }
+  }
+  bool is_curve() const { return have >= 4 && head[0] == named_curve && curve() >= 1 && curve() <= 41; }
+  std::uint16_t curve() const { return static_cast<std::uint16_t>(head[1] << 8 | head[2]); }
+  /// Bits of the curve point.
+  std::uint32_t point_bits() const { return head[3] * 8u; }
+  bool is_prime() const { return have >= 4 && prime_length() != 0 && prime_seen() >= sizeof ffdhe_start; }
+  std::uint32_t prime_bits() const { return (std::uint32_t{prime_length()} - leading_zeros) * 8; }
+  /// The group of RFC 7919 that the prime belongs to, else 0.
+  std::uint16_t ffdhe_group() const {
+    if (matched < sizeof ffdhe_start) return 0;
+    switch (prime_bits()) {
+      case 2048: return 0x0100;
+      case 3072: return 0x0101;
+      case 4096: return 0x0102;
+      case 6144: return 0x0103;
+      case 8192: return 0x0104;
+      default: return 0;
+    }
+  }
+
+ private:
+  static constexpr std::uint8_t named_curve = 3;  // [RFC 8422 5.4]
+  static constexpr std::uint8_t ffdhe_start[16] = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
+                                                   0xAD, 0xF8, 0x54, 0x58, 0xA2, 0xBB, 0x4A, 0x9A};  // [RFC 7919 A]
+  std::uint16_t prime_length() const { return static_cast<std::uint16_t>(head[0] << 8 | head[1]); }
+  std::uint32_t prime_seen() const {
+    const std::uint32_t behind = have < 2 ? 0u : have - 2u;
+    return behind < prime_length() ? behind : prime_length();
+  }
+  void read_prime(std::uint8_t octet) {
+    if (octet == 0 && matched == 0 && !differs) {
+      ++leading_zeros;
+    } else if (!differs && matched < sizeof ffdhe_start) {
+      if (octet == ffdhe_start[matched])
+        ++matched;
+      else
+        differs = true;
+    }
+  }
+};
+
+}  // namespace detail
+
+/// Named groups of TLS [IANA TLS Supported Groups]; null when not in the table.
+inline const char* tls_group_name(std::uint16_t group) {
+  switch (group) {
+    case 0x0017: return "secp256r1";
+    case 0x0018: return "secp384r1";
+    case 0x0019: return "secp521r1";
+    case 0x001D: return "x25519";
+    case 0x001E: return "x448";
+    case 0x0100: return "ffdhe2048";
+    case 0x0101: return "ffdhe3072";
+    case 0x0102: return "ffdhe4096";
+    case 0x0103: return "ffdhe6144";
+    case 0x0104: return "ffdhe8192";
+    case 0x0200: return "MLKEM512";
+    case 0x0201: return "MLKEM768";
+    case 0x0202: return "MLKEM1024";
+    case 0x11EB: return "SecP256r1MLKEM768";
+    case 0x11EC: return "X25519MLKEM768";
+    case 0x11ED: return "SecP384r1MLKEM1024";
+    case 0x6399: return "X25519Kyber768Draft00";
+    case 0x639A: return "SecP256r1Kyber768Draft00";
+    default: return nullptr;
+  }
+}
+
+// ---- 8.3 SSH [RFC 4253]
+
+/// An identification line [RFC 4253 4.2]. Views borrow the line.
+struct ssh_identification {
+  bytes version, software;
+
+  /// `rest` is what follows "SSH-", up to 251 bytes of it. False when it is no identification line (yet).
+  bool parse(bytes rest) {
+    const auto is_digit = [](std::uint8_t c) { return c >= '0' && c <= '9'; };
+    const auto is_space = [](std::uint8_t c) { return c == ' ' || (c >= '\t' && c <= '\r'); };
+    std::size_t at = 0;
+    const auto digits = [&] {
+      const std::size_t begin = at;
+      while (at < rest.length && is_digit(rest.data[at])) ++at;
+      return at > begin;
+    };
+    const auto is = [&](char c) { return at < rest.length && rest.data[at] == static_cast<std::uint8_t>(c); };
+    if (!digits() || !is('.')) return false;
+    ++at;
+    if (!digits() || !is('-')) return false;
+    version = rest.first(at);
+    ++at;
+    while (at < rest.length && is_space(rest.data[at]) && !is('\r') && !is('\n')) ++at;
+    const std::size_t begin = at;
+    while (at < rest.length && !is_space(rest.data[at])) ++at;
+    software = rest.first(at).after(begin);
+    return true;
+  }
+  /// Whether binary packets follow the line: versions 1.99, 2.0 and above.
+  bool has_packets() const {
+    const auto starts = [this](const char* with, std::size_t length) {
+      return version.length >= length && std::memcmp(version.data, with, length) == 0;
+    };
+    return !starts("1.", 2) || (version.length == 4 && starts("1.99", 4));
+  }
+};
+
+/// HASSH (Salesforce, 2018): MD5 over four name-lists of a KEXINIT [RFC 4253 7.1]. `lists` is the message behind its
+/// cookie. False when a list does not fit.
+inline bool hassh_of(bytes lists, bool of_server, std::uint8_t (&out)[md5::digest_length]) {
+  // key exchange, then encryption, MAC and compression of the sender's direction
+  const unsigned wanted = of_server ? 1u << 0 | 1u << 3 | 1u << 5 | 1u << 7 : 1u << 0 | 1u << 2 | 1u << 4 | 1u << 6;
+  reader input(lists);
+  md5 digest;
+  for (unsigned number = 0; number < 8; ++number) {
+    const bytes list = input.vector<4>();
+    if (input.failed()) return false;
+    if ((wanted >> number & 1) == 0) continue;
+    if (number != 0) digest.update(std::uint8_t{';'});
+    digest.update(list);
+  }
+  digest.finish(out);
+  return true;
+}
+
+// ---- 9. Handshakes -----------------------------------------------------------------------------------------------
+// Packets in, records out: what a flow learned from the messages in the clear at its beginning. A stream is read in
+// order, byte by byte or whole segments alike, by small state machines that remember where in a record or message they
+// are. A message that lies in one segment is parsed where it lies; only what is incomplete, or came too early, is kept,
+// in one of a few handshake buffers. A buffer that is wanted elsewhere, a hole that does not close and a message that
+// does not fit cost the flow its handshake (`handshake_dropped`) and nothing else.
+//
+// The rules of the streams are those of the reference: offset 0 is the byte behind the latest SYN, or the first payload
+// seen; a byte that is there is never replaced, whatever a retransmission carries; the first 16,384 bytes of a
+// direction are looked at; packets with RST and later fragments have no part in it.
+
+/// Which handshake a record holds. `undecided` keeps early segments of a stream whose first bytes are still to come.
+enum class handshake_protocol : std::uint8_t { none, undecided, tls, quic, ssh, dns };
+
+namespace detail {
+
+inline constexpr std::uint16_t stream_window = 16384;  ///< bytes of a direction that are looked at
+
+/// A string from the wire: printable ASCII stands for itself, every other byte becomes "?". Starts as zero bytes.
+template <std::size_t Capacity> struct wire_text {
+  static_assert(Capacity >= 8 && Capacity <= 255, "joyfuljay: Config::max_name and max_protocol_name must be 8 to 255");
+  std::uint8_t length;
+  char characters[Capacity];
+
+  /// True when something had to be cut that 255 bytes would have held.
+  bool assign(bytes from) {
+    length = static_cast<std::uint8_t>(from.first(Capacity).length);
+    for (std::size_t at = 0; at < length; ++at) {
+      const std::uint8_t octet = from.data[at];
+      characters[at] = octet >= 0x20 && octet <= 0x7E ? static_cast<char>(octet) : '?';
+    }
+    return from.first(255).length > length;
+  }
+  text_view view() const { return {characters, length}; }
+};
+
+/// One packet on its way through a stream, and whether it was counted for a unit of the protocol.
+struct passing_packet {
+  bool from_client;
+  bool counted;
+  bool in_header;  ///< brought bytes of a header that is not complete yet
+};
+
+/// Counts packets that bring bytes of certain units (handshake records, key exchange packets), which only a complete
+/// header can tell. Starts as zero bytes.
+struct unit_counter {
+  std::uint32_t packets : 29;
+  std::uint32_t waiting : 3;  ///< packets whose bytes so far all stand in the incomplete header, of at most 6 bytes
+
+  void count(passing_packet& now) {
+    if (!now.counted) ++packets;
+    now.counted = true;
+  }
+  void header_is_complete(passing_packet& now, bool wanted) {
+    if (wanted) {
+      packets = (packets + waiting) & 0x1FFFFFFFu;
+      count(now);
+    }
+    waiting = 0;
+    now.in_header = false;
+  }
+  void packet_is_over(passing_packet& now) {
+    if (!now.counted && now.in_header) ++waiting;
+    now.counted = now.counted || now.in_header;
+  }
+};
+
+/// Where a direction of a TCP flow is read. Part of the slot.
+struct stream_position {
+  enum place : std::uint8_t { before_syn, behind_syn, at_start, between_lines, in_record, over };
+  std::uint32_t next_sequence;  ///< of the next byte to read; before the first payload: of the byte behind the SYN
+  std::uint16_t read;           ///< bytes read
+  place stage;
+  std::uint8_t letters;  ///< between lines: how many of "SSH-" the line began with, or `inside_line`
+
+  static constexpr std::uint8_t inside_line = 0xFF;
+};
+
+/// Where "SSH-" begins a line [RFC 4253 4.2]: the offset behind it, or the length of the run when it does not come.
+/// `letters` goes on from run to run. Lines count that start within the first 1,024 bytes of the stream.
+inline constexpr std::uint32_t last_ssh_line_start = 1024;
+inline std::size_t find_ssh_line(bytes run, std::uint32_t offset, std::uint8_t& letters, bool& found) {
+  found = false;
+  for (std::size_t at = 0; at < run.length; ++at) {
+    const std::uint8_t octet = run.data[at];
+    if (letters == 0 && offset + at > last_ssh_line_start) letters = stream_position::inside_line;
+    if (letters != stream_position::inside_line && octet == static_cast<std::uint8_t>("SSH-"[letters])) {
+      if (++letters == 4) return found = true, at + 1;
+    } else {
+      letters = octet == '\n' ? std::uint8_t{0} : stream_position::inside_line;
+    }
+  }
+  return run.length;
+}
+
+}  // namespace detail
+
+/// What a TLS handshake told. Starts as zero bytes.
+struct tls_facts {
+  enum opening : std::uint8_t { neither, client, server };
+
+  std::uint8_t ja3[md5::digest_length], ja3s[md5::digest_length];
+  ja4_fingerprint ja4;
+  opening opens_with[2];  ///< the hello that the direction's stream opens with
+  std::uint8_t session_id_length;
+  direction client_hello_from, server_hello_from;
+  bool has_client_hello : 1, has_server_hello : 1, server_hello_is_retry : 1;
+  bool has_ticket : 1, has_psk : 1, has_early_data : 1, server_has_psk : 1, server_has_share : 1, same_session_id : 1;
+  bool has_certificate : 1, has_key_exchange : 1, has_hello_done : 1, has_cipher_change : 1,
+      cipher_change_was_early : 1;
+  std::uint32_t session_id_digest;  ///< of the hello that came first
+  std::uint16_t offered_version, cipher_count, extension_count;
+  std::uint16_t chosen_version, cipher;
+  detail::tls_key_share offered_share, chosen_share;
+  detail::certificate_walk certificates;
+  detail::key_exchange_walk key_exchange;
+  detail::unit_counter handshake_packets[2];
+
+  bool detected() const { return opens_with[fwd] != neither || opens_with[bwd] != neither; }
+  /// The client is the side that opens with a ClientHello, the initiator when both do.
+  bool is_client(direction dir) const { return opens_with[dir] == client && (dir == fwd || opens_with[fwd] != client); }
+  /// The server is the side that opens with a ServerHello, the initiator's peer when both do.
+  bool is_server(direction dir) const { return opens_with[dir] == server && (dir == bwd || opens_with[bwd] != server); }
+  bool is_resumed() const {
+    if (!has_server_hello || server_hello_is_retry) return false;
+    if (chosen_version >= tls_constant::tls13) return server_has_psk;
+    if (has_certificate) return false;
+    return (same_session_id && session_id_length != 0) || (has_cipher_change && cipher_change_was_early);
+  }
+  std::uint32_t packets() const {
+    std::uint32_t sum = 0;
+    for (const direction dir : {fwd, bwd})
+      if (is_client(dir) || opens_with[dir] == server) sum += handshake_packets[dir].packets;
+    return sum;
+  }
+};
+
+/// What an SSH exchange told. Starts as zero bytes.
+struct ssh_facts {
+  std::uint8_t hassh[2][md5::digest_length];  ///< by direction
+  bool has_hassh[2];
+  detail::unit_counter kex_packets[2];
+  std::uint32_t encrypted_packets;
+};
+
+namespace detail {
+
+/// Where the reading of a TLS stream stands.
+struct tls_stream {
+  std::uint32_t message_left;
+  std::uint16_t record_left;
+  std::uint8_t record_type, message_type;
+  std::uint8_t record_have : 4, message_have : 4;    // bytes of the header seen
+  std::uint8_t opening_have : 2;                     // bytes of the first hello's version seen
+  std::uint8_t any_record : 1, any_message : 1;      // a handshake record; a complete message
+  std::uint8_t is_encrypted : 1, is_unreadable : 1;  // behind ChangeCipherSpec; behind an unknown message type
+  std::uint8_t is_collected : 1, is_split : 1;       // the message is wanted as a whole; and lies in the buffer
+  std::uint8_t is_walked : 1;                        // the message is the first Certificate or ServerKeyExchange
+  std::uint8_t is_draft : 1;                         // the first hello has the version of a draft
+};
+
+/// Where the reading of an SSH stream stands.
+struct ssh_stream {
+  std::uint32_t packet_left;
+  std::uint32_t clear_end;   // sequence number behind NEWKEYS
+  std::uint8_t packet_have;  // bytes of the header seen
+  std::uint8_t padding, message;
+  std::uint8_t behind_line : 1, is_collected : 1, is_split : 1, has_kexinit : 1, is_encrypted : 1, is_far : 1;
+};
+
+template <class Config> struct tls_record : tls_facts {
+  tls_stream streams[2];
+  bool protocol_is_chosen;  // by the server
+  wire_text<Config::max_name> server_name;
+  wire_text<Config::max_protocol_name> protocol;
+};
+template <class Config> struct ssh_record : ssh_facts {
+  ssh_stream streams[2];
+  direction client;
+  wire_text<Config::max_protocol_name> version[2];
+  wire_text<Config::max_name> software[2];
+};
+
+/// One record of the pool.
+template <class Config, bool Tls, bool Ssh> struct handshake_record {
+  static constexpr unsigned streams = 4;
+  handshake_protocol protocol;
+  std::uint8_t lost;               // bit by stream: its buffer was taken away
+  std::uint16_t buffers[streams];  // by direction, or by QUIC connection; 0: none
+  union {
+    std::conditional_t<Tls, tls_record<Config>, nothing> tls;
+    std::conditional_t<Ssh, ssh_record<Config>, nothing> ssh;
+  };
+};
+
+/// A stretch of a stream that came too early.
+struct held_piece {
+  std::uint16_t offset, length;  // in the stream
+  std::uint8_t packet;           // which one brought it: one packet may fill several holes
+  bool counted;
+};
+
+/// The bytes of one stream that have to wait: at the start the message that is being joined, behind it, at their
+/// distance from `origin`, the pieces that came too early. What is joined never reaches them, because a message is at
+/// most as long as the stretch of stream it came in.
+template <class Config> struct handshake_buffer {
+  std::uint32_t record;
+  std::uint16_t newer, older;  // in the order of taking
+  std::uint16_t origin;        // offset in the stream of octets[0]
+  std::uint16_t joined;
+  std::uint8_t stream, held, packets;
+  held_piece pieces[Config::held_pieces];  // ascending
+  std::uint8_t octets[Config::handshake_buffer_bytes];
+};
+
+/// In place of all that, in an engine whose groups ask for no handshake.
+struct no_handshakes {
+  struct slot {};
+  using record_type = nothing;
+  using buffer_type = nothing;
+  static constexpr std::size_t record_capacity = 0, buffer_capacity = 0;
+};
+
+/// The part of a slot that handshakes need.
+struct stream_positions {
+  stream_position streams[2];
+};
+template <bool Streams> struct handshake_slot : std::conditional_t<Streams, stream_positions, nothing> {
+  std::uint32_t record;  // 0: none
+  std::uint8_t handshake_marks;
+  static constexpr std::uint8_t dropped = 1, name_cut = 2, initiator_is_client = 4, responder_is_client = 8;
+
+  bool handshake_marked(std::uint8_t mark) const { return (handshake_marks & mark) != 0; }
+};
+
+/// Numbers from 1 to Capacity, handed out and taken back. `link` is the caller's array, which also chains what is in
+/// use.
+template <std::size_t Capacity> class number_pool {
+ public:
+  /// 0: none left.
+  std::uint32_t take(std::uint32_t (&link)[Capacity]) {
+    if (free_ == 0) return fresh_ < Capacity ? ++fresh_ : 0;
+    const std::uint32_t number = free_;
+    free_ = link[number - 1];
+    return number;
+  }
+  void give_back(std::uint32_t number, std::uint32_t (&link)[Capacity]) {
+    link[number - 1] = free_;
+    free_ = number;
+  }
+
+ private:
+  std::uint32_t free_ = 0, fresh_ = 0;  // fresh_: how many were ever taken, so that zero bytes are a full pool
+};
+
+/// Buffers by number from 1, and the order in which they were taken.
+template <class Config, std::size_t Capacity> class buffer_pool {
+ public:
+  using buffer = handshake_buffer<Config>;
+  static_assert(Capacity < 65536, "joyfuljay: Config::handshake_buffers must be below 65536");
+
+  buffer& operator[](std::uint32_t number) { return buffers_[number - 1]; }
+  const buffer& operator[](std::uint32_t number) const { return buffers_[number - 1]; }
+  /// 0: none left.
+  std::uint16_t take(std::uint32_t record, unsigned stream) {
+    const std::uint32_t number = pool_.take(links_);
+    if (number == 0) return 0;
+    buffer& b = (*this)[number];
+    b.record = record;
+    b.stream = static_cast<std::uint8_t>(stream);
+    b.origin = b.joined = 0;
+    b.held = b.packets = 0;
+    b.newer = 0;
+    b.older = newest_;
+    (newest_ != 0 ? (*this)[newest_].newer : oldest_) = static_cast<std::uint16_t>(number);
+    newest_ = static_cast<std::uint16_t>(number);
+    return newest_;
+  }
+  void give_back(std::uint16_t number) {
+    const buffer& b = (*this)[number];
+    (b.older != 0 ? (*this)[b.older].newer : oldest_) = b.newer;
+    (b.newer != 0 ? (*this)[b.newer].older : newest_) = b.older;
+    pool_.give_back(number, links_);
+  }
+  std::uint16_t oldest() const { return oldest_; }
+
+ private:
+  buffer buffers_[Capacity] = {};
+  std::uint32_t links_[Capacity] = {};
+  number_pool<Capacity> pool_ = {};
+  std::uint16_t oldest_ = 0, newest_ = 0;
+};
+
+/// Records and buffers, and everything that reads into them. The engine gives flows their records, because for want of
+/// one it ends another flow; a buffer is taken away from the stream that holds one longest.
+template <class Config, bool Tls, bool Ssh> class handshake_reader {
+ public:
+  using slot = handshake_slot<Tls || Ssh>;
+  using record_type = handshake_record<Config, Tls, Ssh>;
+  using buffer_type = handshake_buffer<Config>;
+
+  static constexpr std::size_t record_capacity =
+      Config::handshake_records != 0 ? Config::handshake_records : (Config::max_flows + 1) / 2;
+  static constexpr std::size_t buffer_capacity = Config::handshake_buffers != 0 ? Config::handshake_buffers
+                                                 : Config::max_flows < 256      ? 4
+                                                 : Config::max_flows < 1 << 20  ? Config::max_flows / 64
+                                                                                : 1 << 14;
+  static_assert(Config::handshake_buffer_bytes >= 512 && Config::handshake_buffer_bytes <= stream_window,
+                "joyfuljay: Config::handshake_buffer_bytes must be between 512 and 16384");
+  static_assert(Config::held_pieces >= 1 && Config::held_pieces <= 255,
+                "joyfuljay: Config::held_pieces must be between 1 and 255");
+
+  const record_type& record(const slot& flow) const { return records_[flow.record - 1]; }
+  /// The protocol whose record the flow holds.
+  handshake_protocol protocol_of(const slot& flow) const {
+    return flow.record != 0 ? record(flow).protocol : handshake_protocol::none;
+  }
+  /// Whether something that the handshake said could not be kept.
+  bool was_dropped(const slot& flow) const {
+    if (flow.handshake_marked(slot::dropped)) return true;
+    if (flow.record == 0) return false;
+    if (record(flow).lost != 0) return true;
+    for (const std::uint16_t buffer : record(flow).buffers)
+      if (buffer != 0 && buffers_[buffer].held != 0) return true;
+    return false;
+  }
+  /// The sender of the first SYN without ACK is the client, of one with ACK the server; without a SYN the side on the
+  /// server's port, else the responder, is the server.
+  static bool initiator_is_client(const slot& flow, std::uint16_t initiator_port, std::uint16_t responder_port) {
+    if (flow.handshake_marked(slot::initiator_is_client)) return true;
+    if (flow.handshake_marked(slot::responder_is_client)) return false;
+    return initiator_port != ssh_port || responder_port == ssh_port;
+  }
+
+  /// Whether the packet cannot be read unless the flow has a record.
+  bool needs_record(const slot& flow, const packet& p) const {
+    if (flow.record != 0 || p.is_later_fragment || p.payload_len == 0) return false;
+    return p.protocol == ip_protocol::tcp && segment_needs_record(flow, p);
+  }
+  /// False when none is left.
+  bool take_record(slot& flow) {
+    flow.record = pool_.take(links_);
+    if (flow.record == 0) return false;
+    record(flow) = record_type{};
+    record(flow).protocol = handshake_protocol::undecided;
+    return true;
+  }
+  void give_back_record(slot& flow) {
+    for (unsigned stream = 0; stream < record_type::streams; ++stream) give_back_buffer(flow, stream);
+    pool_.give_back(flow.record, links_);
+    flow.record = 0;
+  }
+  /// Reads a packet of the flow. Afterwards the flow may hold no record any more.
+  void read(slot& flow, const packet& p) {
+    if (p.has_tcp_header) read_segment(flow, p);
+    if (flow.record != 0 && is_useless(flow)) give_back_record(flow);
+  }
+
+ private:
+  using place = stream_position::place;
+  static constexpr std::uint16_t ssh_port = 22;
+  static constexpr std::size_t buffer_bytes = Config::handshake_buffer_bytes;
+
+  record_type& record(const slot& flow) { return records_[flow.record - 1]; }
+
+  // ---- 9.1 Buffers
+
+  buffer_type* buffer_of(const slot& flow, unsigned stream) {
+    if (flow.record == 0 || record(flow).buffers[stream] == 0) return nullptr;
+    return &buffers_[record(flow).buffers[stream]];
+  }
+  /// The buffer of a stream, a new one when it has none.
+  buffer_type& take_buffer(slot& flow, unsigned stream, std::uint16_t origin) {
+    std::uint16_t& number = record(flow).buffers[stream];
+    if (number == 0) {
+      if ((number = buffers_.take(flow.record, stream)) == 0) {
+        const buffer_type& longest_held = buffers_[buffers_.oldest()];
+        record_type& loser = records_[longest_held.record - 1];
+        loser.lost = static_cast<std::uint8_t>(loser.lost | 1u << longest_held.stream);
+        loser.buffers[longest_held.stream] = 0;
+        buffers_.give_back(buffers_.oldest());
+        number = buffers_.take(flow.record, stream);
+      }
+      buffers_[number].origin = origin;
+    }
+    return buffers_[number];
+  }
+  void give_back_buffer(slot& flow, unsigned stream) {
+    std::uint16_t& number = record(flow).buffers[stream];
+    if (number != 0) buffers_.give_back(number);
+    number = 0;
+  }
+  /// After a message was used.
+  void empty_buffer(slot& flow, direction dir) {
+    buffer_type* const buffer = buffer_of(flow, dir);
+    if (buffer == nullptr) return;
+    buffer->joined = 0;
+    if (buffer->held == 0) give_back_buffer(flow, dir);
+  }
+  /// Appends a part of a message. `at` is its offset in the stream. The caller knows that the message fits.
+  bytes join(slot& flow, direction dir, std::uint16_t at, bytes part) {
+    buffer_type& buffer = take_buffer(flow, dir, at);
+    JOYFULJAY_ASSERT(buffer.joined + part.length <= buffer_bytes);
+    std::memmove(buffer.octets + buffer.joined, part.data, part.length);  // the part may lie in the buffer, behind
+    buffer.joined = static_cast<std::uint16_t>(buffer.joined + part.length);
+    return {buffer.octets, buffer.joined};
+  }
+
+  // ---- 9.2 TCP streams
+
+  static std::uint32_t sequence_of(const packet& p) {
+    const std::uint32_t sequence = block<20>(p.transport.data).template u32<4>();  // [RFC 9293 3.1]
+    return p.has_flag(tcp_flag::syn) ? sequence + 1 : sequence;
+  }
+  /// Where the payload begins in the stream; negative for what was there before it.
+  static std::int64_t offset_of(const stream_position& s, std::uint32_t sequence) {
+    if (s.stage == place::before_syn) return 0;
+    const std::int32_t ahead = static_cast<std::int32_t>(sequence - s.next_sequence);
+    if (s.stage == place::behind_syn) return ahead >= 0 && ahead < stream_window ? ahead : 0;
+    return std::int64_t{s.read} + ahead;
+  }
+  /// What of the payload lies inside the window and was not read; `offset` becomes where that begins.
+  static bytes unread_part(const stream_position& s, const packet& p, std::int64_t& offset) {
+    bytes part = p.payload;
+    if (offset < s.read) {
+      part = part.after(static_cast<std::size_t>(std::int64_t{s.read} - offset));
+      offset = s.read;
+    }
+    return offset < stream_window ? part.first(static_cast<std::size_t>(stream_window - offset)) : bytes{};
+  }
+  bool segment_needs_record(const slot& flow, const packet& p) const {
+    if (!p.has_tcp_header || p.has_flag(tcp_flag::rst)) return false;
+    const stream_position& s = flow.streams[p.dir];
+    if (s.stage == place::over) return false;
+    std::int64_t offset = offset_of(s, sequence_of(p));
+    const bytes part = unread_part(s, p, offset);
+    if (part.empty()) return false;
+    if (offset != s.read) return true;  // to be held
+    if (s.read == 0 && may_be_tls(part)) return true;
+    return Ssh && has_ssh_line(s, part);
+  }
+  static bool has_ssh_line(const stream_position& s, bytes run) {
+    std::uint8_t letters = s.letters;
+    bool found = false;
+    find_ssh_line(run, s.read, letters, found);
+    return found;
+  }
+  /// The stream may open with a record of a handshake, or of an alert in front of it.
+  static bool may_be_tls(bytes run) {
+    return Tls && (run.data[0] == tls_constant::handshake || run.data[0] == tls_constant::alert);
+  }
+
+  void read_segment(slot& flow, const packet& p) {
+    if (p.has_flag(tcp_flag::syn)) note_syn(flow, p);
+    if (p.payload_len == 0 || p.has_flag(tcp_flag::rst)) return;
+    stream_position& s = flow.streams[p.dir];
+    if (s.stage != place::over) read_payload(flow, p, s);
+    if constexpr (Ssh)
+      if (protocol_of(flow) == handshake_protocol::ssh) {
+        record(flow).ssh.client = client_of(flow, p);
+        count_encrypted(record(flow).ssh, p);
+      }
+  }
+  static direction client_of(const slot& flow, const packet& p) {
+    const bool forward = p.dir == fwd;
+    return initiator_is_client(flow, forward ? p.source_port : p.target_port, forward ? p.target_port : p.source_port)
+               ? fwd
+               : bwd;
+  }
+  static void note_syn(slot& flow, const packet& p) {
+    stream_position& s = flow.streams[p.dir];
+    if (!flow.handshake_marked(slot::initiator_is_client | slot::responder_is_client))
+      flow.handshake_marks |=
+          (p.dir == fwd) == !p.has_flag(tcp_flag::ack) ? slot::initiator_is_client : slot::responder_is_client;
+    if (s.stage > place::behind_syn || p.has_flag(tcp_flag::rst)) return;
+    s.next_sequence = sequence_of(p);
+    s.stage = place::behind_syn;
+  }
+  void read_payload(slot& flow, const packet& p, stream_position& s) {
+    constexpr std::int64_t out_of_reach = std::int64_t{1} << 30;
+    const std::uint32_t sequence = sequence_of(p);
+    std::int64_t offset = offset_of(s, sequence);
+    if (s.stage <= place::behind_syn) {
+      s.next_sequence = sequence - static_cast<std::uint32_t>(offset);
+      s.stage = place::at_start;
+    }
+    if ((flow.record != 0 && (record(flow).lost >> p.dir & 1) != 0) || offset > out_of_reach) return lose(flow, p.dir);
+    bytes part = unread_part(s, p, offset);
+    std::uint32_t at = static_cast<std::uint32_t>(offset);
+    passing_packet now{p.dir == client_of(flow, p), false, false};
+    for (;;) {
+      const std::size_t there = length_that_is_there(flow, p.dir, at);
+      part = part.after(there);
+      at += static_cast<std::uint32_t>(there);
+      if (part.empty() || s.stage == place::over) break;
+      const bytes run = part_before_held(flow, p.dir, at, part);
+      if (at == s.read) {
+        deliver(flow, p.dir, run, now);
+        packet_is_over(flow, p.dir, now);
+        deliver_held(flow, p.dir, now.from_client);
+      } else if (!hold(flow, p.dir, static_cast<std::uint16_t>(at), run)) {
+        return lose(flow, p.dir);
+      }
+    }
+    if (buffer_type* const buffer = buffer_of(flow, p.dir)) ++buffer->packets;
+  }
+  /// What of the part comes before the next piece that is held.
+  bytes part_before_held(const slot& flow, direction dir, std::uint32_t at, bytes part) {
+    if (const buffer_type* const buffer = buffer_of(flow, dir))
+      for (unsigned piece = 0; piece < buffer->held; ++piece)
+        if (buffer->pieces[piece].offset >= at) return part.first(buffer->pieces[piece].offset - at);
+    return part;
+  }
+  /// How many bytes from `at` on were read meanwhile, or are held.
+  std::size_t length_that_is_there(const slot& flow, direction dir, std::uint32_t at) {
+    std::uint32_t end = at < flow.streams[dir].read ? flow.streams[dir].read : at;
+    if (const buffer_type* const buffer = buffer_of(flow, dir))
+      for (unsigned number = 0; number < buffer->held; ++number) {
+        const held_piece& piece = buffer->pieces[number];
+        const std::uint32_t piece_end = std::uint32_t{piece.offset} + piece.length;
+        if (piece.offset <= end && piece_end > end) end = piece_end;
+      }
+    return end - at;
+  }
+  /// Keeps a piece that came too early. It touches no other. False when there is no room.
+  bool hold(slot& flow, direction dir, std::uint16_t offset, bytes piece) {
+    buffer_type& buffer = take_buffer(flow, dir, flow.streams[dir].read);
+    const std::size_t begin = std::size_t{offset} - buffer.origin;
+    if (buffer.held == Config::held_pieces || begin + piece.length > buffer_bytes) return false;
+    unsigned at = buffer.held++;
+    for (; at > 0 && buffer.pieces[at - 1].offset > offset; --at) buffer.pieces[at] = buffer.pieces[at - 1];
+    buffer.pieces[at] = {offset, static_cast<std::uint16_t>(piece.length), buffer.packets, false};
+    std::memcpy(buffer.octets + begin, piece.data, piece.length);
+    return true;
+  }
+  void deliver_held(slot& flow, direction dir, bool from_client) {
+    for (unsigned turn = 0; turn < Config::held_pieces; ++turn) {
+      buffer_type* const buffer = buffer_of(flow, dir);
+      if (buffer == nullptr || buffer->held == 0 || buffer->pieces[0].offset != flow.streams[dir].read) return;
+      const held_piece piece = buffer->pieces[0];
+      --buffer->held;
+      for (unsigned at = 0; at < buffer->held; ++at) buffer->pieces[at] = buffer->pieces[at + 1];
+      passing_packet now{from_client, piece.counted, false};
+      deliver(flow, dir, {buffer->octets + (piece.offset - buffer->origin), piece.length}, now);
+      packet_is_over(flow, dir, now);
+      if (buffer_type* const rest = buffer_of(flow, dir)) {
+        for (unsigned at = 0; at < rest->held; ++at)
+          rest->pieces[at].counted =
+              rest->pieces[at].counted || (now.counted && rest->pieces[at].packet == piece.packet);
+        if (rest->held == 0 && rest->joined == 0) give_back_buffer(flow, dir);
+      }
+    }
+  }
+  /// The next bytes of a stream, in order.
+  void deliver(slot& flow, direction dir, bytes run, passing_packet& now) {
+    stream_position& s = flow.streams[dir];
+    const std::uint16_t at = s.read;
+    s.read = static_cast<std::uint16_t>(s.read + run.length);
+    s.next_sequence += static_cast<std::uint32_t>(run.length);
+    if (s.stage == place::at_start) choose_reading(flow, s, run);
+    if (s.stage == place::between_lines) run = pass_lines(flow, s, at, run);
+    if (s.stage == place::in_record && !run.empty()) {
+      const std::uint16_t begin = static_cast<std::uint16_t>(s.read - run.length);
+      if constexpr (Tls)
+        if (protocol_of(flow) == handshake_protocol::tls) read_tls(flow, dir, begin, run, now);
+      if constexpr (Ssh)
+        if (protocol_of(flow) == handshake_protocol::ssh) read_ssh(flow, dir, begin, run, now);
+    }
+    if (s.read == stream_window) end_stream(flow, dir);
+  }
+  /// What the first bytes of a stream say. A record goes to the protocol that is recognised first.
+  void choose_reading(slot& flow, stream_position& s, bytes run) {
+    const handshake_protocol protocol = protocol_of(flow);
+    const bool open = protocol == handshake_protocol::none || protocol == handshake_protocol::undecided;
+    s.stage = place::over;
+    if ((open || protocol == handshake_protocol::tls) && may_be_tls(run)) {
+      if constexpr (Tls)
+        if (open) record(flow).protocol = handshake_protocol::tls, record(flow).tls = {};
+      s.stage = place::in_record;
+    } else if (Ssh && (open || protocol == handshake_protocol::ssh)) {
+      s.stage = place::between_lines;
+    }
+  }
+  /// Goes on to the line that begins with "SSH-". Returns what follows these letters.
+  bytes pass_lines(slot& flow, stream_position& s, std::uint16_t at, bytes run) {
+    bool found = false;
+    const std::size_t behind = find_ssh_line(run, at, s.letters, found);
+    const handshake_protocol protocol = protocol_of(flow);
+    const bool begins = s.letters != stream_position::inside_line && s.letters != 0;
+    if (protocol == handshake_protocol::tls || (!found && !begins && at + run.length > last_ssh_line_start)) {
+      s.stage = place::over;
+    } else if (found) {
+      if constexpr (Ssh)
+        if (protocol != handshake_protocol::ssh) record(flow).protocol = handshake_protocol::ssh, record(flow).ssh = {};
+      s.stage = place::in_record;
+    }
+    return run.after(behind);
+  }
+  void packet_is_over(slot& flow, direction dir, passing_packet& now) {
+    if constexpr (Tls)
+      if (protocol_of(flow) == handshake_protocol::tls) record(flow).tls.handshake_packets[dir].packet_is_over(now);
+    if constexpr (Ssh)
+      if (protocol_of(flow) == handshake_protocol::ssh) record(flow).ssh.kex_packets[dir].packet_is_over(now);
+  }
+  /// Nothing more is wanted of the direction.
+  void end_stream(slot& flow, direction dir) {
+    flow.streams[dir].stage = place::over;
+    if (flow.record != 0) give_back_buffer(flow, dir);
+  }
+  /// The same because something is missing.
+  void lose(slot& flow, direction dir) {
+    flow.handshake_marks |= slot::dropped;
+    end_stream(flow, dir);
+  }
+  /// A record that turned out to be for nothing.
+  bool is_useless(const slot& flow) const {
+    const record_type& r = record(flow);
+    for (const std::uint16_t buffer : r.buffers)
+      if (buffer != 0) return false;
+    if (r.protocol == handshake_protocol::undecided) return true;
+    for (const stream_position& s : flow.streams)
+      if (s.stage == place::in_record) return false;
+    if constexpr (Tls)
+      if (r.protocol == handshake_protocol::tls) return !r.tls.detected();
+    if constexpr (Ssh)
+      if (r.protocol == handshake_protocol::ssh) return r.ssh.version[fwd].length + r.ssh.version[bwd].length == 0;
+    return false;
+  }
+  void note_cut(slot& flow, bool cut) {
+    if (cut) flow.handshake_marks |= slot::name_cut;
+  }
+
+  // ---- 9.3 TLS: records, messages, hellos
+
+  void read_tls(slot& flow, direction dir, std::uint16_t at, bytes run, passing_packet& now) {
+    tls_record<Config>& r = record(flow).tls;
+    tls_stream& t = r.streams[dir];
+    while (!run.empty()) {
+      std::size_t some = 1;
+      if (t.record_have < record_header) {
+        now.in_header = true;
+        if (!read_record_header(t, run.data[0]) ||
+            (t.record_have == record_header && !begin_record(flow, dir, r, t, now)))
+          return end_stream(flow, dir);
+      } else {
+        some = run.first(t.record_left).length;
+        if (t.record_type == tls_constant::handshake) {
+          r.handshake_packets[dir].count(now);
+          read_messages(flow, dir, at, run.first(some));
+          if (flow.streams[dir].stage == place::over) return;
+        }
+        t.record_left = static_cast<std::uint16_t>(t.record_left - some);
+      }
+      if (t.record_have == record_header && t.record_left == 0) t.record_have = 0;
+      run = run.after(some);
+      at = static_cast<std::uint16_t>(at + some);
+    }
+  }
+  static constexpr unsigned record_header = 5, message_header = 4;
+
+  /// One byte of a record's header [RFC 8446 5.1]. False when it fits none.
+  static bool read_record_header(tls_stream& t, std::uint8_t octet) {
+    switch (t.record_have++) {
+      case 0:
+        t.record_type = octet;
+        return octet >= tls_constant::change_cipher_spec && octet <= tls_constant::heartbeat;
+      case 1: return octet == 3;
+      case 2: return octet <= 4;
+      case 3: t.record_left = static_cast<std::uint16_t>(octet << 8); return true;
+      default:
+        t.record_left = static_cast<std::uint16_t>(t.record_left | octet);
+        return t.record_left <= tls_constant::longest_record;
+    }
+  }
+  /// False when the reading of the direction ends here.
+  bool begin_record(slot& flow, direction dir, tls_record<Config>& r, tls_stream& t, passing_packet& now) {
+    const bool is_handshake = t.record_type == tls_constant::handshake;
+    if (!t.any_record && !is_handshake && t.record_type != tls_constant::alert) return false;
+    r.handshake_packets[dir].header_is_complete(now, is_handshake);
+    if (is_handshake) t.any_record = 1;
+    if (t.record_type == tls_constant::change_cipher_spec && !t.is_encrypted) return change_cipher(flow, dir, r, t);
+    return t.record_type != tls_constant::application_data;
+  }
+  bool change_cipher(slot&, direction dir, tls_record<Config>& r, tls_stream& t) {
+    if (!t.any_message) return forget(r, dir), false;  // a stream opens with a hello
+    if (r.is_server(dir) && !r.has_cipher_change) {
+      r.has_cipher_change = true;
+      r.cipher_change_was_early = !r.has_key_exchange && !r.has_hello_done;
+    }
+    // after a HelloRetryRequest the ServerHello is still to come
+    t.is_encrypted = !(r.is_server(dir) && r.has_server_hello && r.server_hello_is_retry);
+    return true;
+  }
+  /// The stream opens with no hello: nothing of it counts.
+  static void forget(tls_record<Config>& r, direction dir) {
+    r.opens_with[dir] = tls_facts::neither;
+    r.handshake_packets[dir] = {};
+  }
+
+  /// Bytes of handshake records.
+  void read_messages(slot& flow, direction dir, std::uint16_t at, bytes run) {
+    tls_record<Config>& r = record(flow).tls;
+    tls_stream& t = r.streams[dir];
+    while (!run.empty() && !t.is_encrypted && !t.is_unreadable) {
+      std::size_t some = 1;
+      if (t.message_have < message_header) {
+        if (t.message_have++ == 0)
+          t.message_type = run.data[0], t.message_left = 0;
+        else
+          t.message_left = t.message_left << 8 | run.data[0];
+        if (t.message_have == message_header && !begin_message(flow, dir, r, t)) return;
+      } else {
+        some = run.first(t.message_left).length;
+        if (!read_message(flow, dir, at, run.first(some), r, t)) return;
+        t.message_left -= static_cast<std::uint32_t>(some);
+      }
+      if (t.message_have == message_header && t.message_left == 0 && !end_message(flow, dir, r, t)) return;
+      run = run.after(some);
+      at = static_cast<std::uint16_t>(at + some);
+    }
+  }
+  /// False when the stream is none of TLS, or ends.
+  bool begin_message(slot& flow, direction dir, tls_record<Config>& r, tls_stream& t) {
+    using namespace tls_constant;
+    const bool is_hello = t.message_type == client_hello || t.message_type == server_hello;
+    if (!is_handshake_type(t.message_type)) t.is_unreadable = 1;
+    if (!t.any_message && (!is_hello || t.message_left < 2)) return forget(r, dir), end_stream(flow, dir), false;
+    t.is_collected = is_hello && is_wanted(r, t, dir);
+    t.is_split = t.is_walked = 0;
+    if (t.is_collected && t.message_left > buffer_bytes) {
+      t.is_collected = 0;
+      flow.handshake_marks |= slot::dropped;
+    }
+    if (!r.is_server(dir)) return true;
+    if (t.message_type == certificate) t.is_walked = !r.has_certificate, r.has_certificate = true;
+    if (t.message_type == server_key_exchange) t.is_walked = !r.has_key_exchange, r.has_key_exchange = true;
+    if (t.message_type == server_hello_done) r.has_hello_done = true;
+    return true;
+  }
+  /// The first complete ClientHello of the client, and the first ServerHello of the server that is no retry. The
+  /// stream's first hello is wanted before it is known whose it is.
+  static bool is_wanted(const tls_record<Config>& r, const tls_stream& t, direction dir) {
+    if (t.message_type == tls_constant::client_hello)
+      return (!t.any_message || r.is_client(dir)) &&
+             (!r.has_client_hello || (dir == fwd && r.client_hello_from == bwd));
+    return (!t.any_message || r.is_server(dir)) &&
+           (!r.has_server_hello || r.server_hello_is_retry || (dir == bwd && r.server_hello_from == fwd));
+  }
+  bool read_message(slot& flow, direction dir, std::uint16_t at, bytes part, tls_record<Config>& r, tls_stream& t) {
+    if (!t.any_message && r.opens_with[dir] == tls_facts::neither) {
+      for (std::size_t next = 0; next < part.length && t.opening_have < 2; ++next, ++t.opening_have)
+        if (!opens_hello(t, part.data[next])) return forget(r, dir), end_stream(flow, dir), false;
+      if (t.opening_have == 2)
+        r.opens_with[dir] = t.message_type == tls_constant::client_hello ? tls_facts::client : tls_facts::server;
+    }
+    if (t.is_collected) {
+      if (part.length == t.message_left && !t.is_split) {
+        use_hello(flow, dir, part, r, t);
+        t.is_collected = 0;
+      } else {
+        t.is_split = 1;
+        join(flow, dir, at, part);
+      }
+    }
+    if (t.is_walked)
+      t.message_type == tls_constant::certificate ? r.certificates.read(part) : r.key_exchange.read(part);
+    return true;
+  }
+  /// The version of a hello: 3.0 to 3.4, or of a ServerHello in a draft of TLS 1.3, 0x7Fxx.
+  static bool opens_hello(tls_stream& t, std::uint8_t octet) {
+    if (t.opening_have == 0) {
+      t.is_draft = t.message_type == tls_constant::server_hello && octet == 0x7F;
+      return octet == 3 || t.is_draft;
+    }
+    return octet <= 4 || t.is_draft;
+  }
+  bool end_message(slot& flow, direction dir, tls_record<Config>& r, tls_stream& t) {
+    t.message_have = 0;
+    t.any_message = 1;
+    if (t.is_collected && t.is_split) {
+      const buffer_type& buffer = *buffer_of(flow, dir);
+      use_hello(flow, dir, {buffer.octets, buffer.joined}, r, t);
+      empty_buffer(flow, dir);
+    }
+    return true;
+  }
+  void use_hello(slot& flow, direction dir, bytes message, tls_record<Config>& r, const tls_stream& t) {
+    if (t.message_type == tls_constant::client_hello)
+      use_client_hello(flow, dir, message, r);
+    else
+      use_server_hello(flow, dir, message, r);
+  }
+  void use_client_hello(slot& flow, direction dir, bytes message, tls_record<Config>& r) {
+    tls_client_hello hello;
+    if (!hello.parse(message)) return;
+    compare_sessions(r, hello.session_id, r.has_server_hello);
+    r.has_client_hello = true;
+    r.client_hello_from = dir;
+    r.session_id_length = static_cast<std::uint8_t>(hello.session_id.length);
+    r.offered_version = hello.highest_version(tls_version_number);
+    r.cipher_count = static_cast<std::uint16_t>(hello.ciphers.count());
+    r.extension_count = hello.extension_count;
+    r.has_ticket = hello.has_ticket;
+    r.has_psk = hello.has_psk;
+    r.has_early_data = hello.has_early_data;
+    r.offered_share = hello.first_key_share();
+    note_cut(flow, r.server_name.assign(hello.host_name()));
+    if (!r.protocol_is_chosen) note_cut(flow, r.protocol.assign(hello.protocol()));
+    fingerprint(hello, 't', r.ja3, r.ja4);
+  }
+  void use_server_hello(slot& flow, direction dir, bytes message, tls_record<Config>& r) {
+    tls_server_hello hello;
+    if (!hello.parse(message)) return;
+    if (r.has_server_hello && r.server_hello_from == dir && hello.is_retry) return;
+    compare_sessions(r, hello.session_id, r.has_client_hello);
+    r.has_server_hello = true;
+    r.server_hello_from = dir;
+    r.server_hello_is_retry = hello.is_retry;
+    r.chosen_version = hello.chosen_version;
+    r.cipher = hello.cipher;
+    r.server_has_psk = hello.has_psk;
+    r.server_has_share = hello.has_key_share;
+    r.chosen_share = hello.share;
+    if (hello.protocol.data != nullptr) {
+      r.protocol_is_chosen = true;
+      note_cut(flow, r.protocol.assign(hello.protocol));
+    }
+    md5 digest;
+    write_ja3s(hello, [&digest](char c) { digest.update(static_cast<std::uint8_t>(c)); });
+    digest.finish(r.ja3s);
+  }
+  void fingerprint(const tls_client_hello& hello, char transport, std::uint8_t (&ja3)[md5::digest_length],
+                   ja4_fingerprint& ja4) {
+    md5 digest;
+    write_ja3(hello, [&digest](char c) { digest.update(static_cast<std::uint8_t>(c)); });
+    digest.finish(ja3);
+    ja4 = ja4_of(hello, transport, sorted_);
+  }
+  /// Whether both hellos have one session ID, told by a digest (FNV-1a) of the one that came first.
+  static void compare_sessions(tls_facts& facts, bytes id, bool other_is_known) {
+    std::uint32_t digest = 0x811c9dc5 ^ static_cast<std::uint32_t>(id.length);
+    for (std::size_t at = 0; at < id.length; ++at) digest = (digest ^ id.data[at]) * 0x01000193;
+    if (other_is_known)
+      facts.same_session_id = digest == facts.session_id_digest;
+    else
+      facts.session_id_digest = digest;
+  }
+
+  // ---- 9.4 SSH: identification lines, packets in the clear
+
+  static constexpr std::size_t longest_line = 255 - 4;  // behind "SSH-" [RFC 4253 4.2]
+
+  void read_ssh(slot& flow, direction dir, std::uint16_t at, bytes run, passing_packet& now) {
+    ssh_record<Config>& r = record(flow).ssh;
+    ssh_stream& t = r.streams[dir];
+    while (!run.empty() && flow.streams[dir].stage == place::in_record) {
+      std::size_t some = 1;
+      if (!t.behind_line) {
+        some = read_line(flow, dir, at, run, r, t);
+      } else if (t.packet_have < packet_header) {
+        now.in_header = true;
+        if (read_packet_header(t, run.data[0]) && !begin_packet(flow, dir, r, t, now)) return end_stream(flow, dir);
+      } else {
+        some = run.first(t.packet_left).length;
+        if (is_key_exchange(t.message)) r.kex_packets[dir].count(now);
+        read_packet(flow, dir, at, run.first(some), r, t, now);
+        t.packet_left -= static_cast<std::uint32_t>(some);
+      }
+      at = static_cast<std::uint16_t>(at + some);
+      run = run.after(some);
+      if (t.packet_have == packet_header && t.packet_left == 0) end_packet(flow, dir, run, t);
+    }
+  }
+  static constexpr unsigned packet_header = 6;
+  static bool is_key_exchange(std::uint8_t message) { return message >= 20 && message <= 49; }  // [RFC 4250 4.1.2]
+
+  /// Returns how many bytes belong to the line. What it says is taken from it as it grows: it may never end.
+  std::size_t read_line(slot& flow, direction dir, std::uint16_t at, bytes run, ssh_record<Config>& r, ssh_stream& t) {
+    const buffer_type* const buffer = buffer_of(flow, dir);
+    const std::size_t joined = buffer != nullptr ? buffer->joined : 0;
+    const bytes part = run.first(longest_line - joined);
+    const void* const end = std::memchr(part.data, '\n', part.length);
+    const std::size_t some =
+        end != nullptr ? static_cast<std::size_t>(static_cast<const std::uint8_t*>(end) - part.data) + 1 : part.length;
+    ssh_identification line;
+    const bool is_whole = end != nullptr && joined == 0;
+    const bool fits = line.parse(is_whole ? part.first(some) : join(flow, dir, at, part.first(some)));
+    if (fits) {
+      note_cut(flow, r.version[dir].assign(line.version));
+      note_cut(flow, r.software[dir].assign(line.software));
+    }
+    if (end != nullptr || joined + some == longest_line) {
+      const bool goes_on = end != nullptr && fits && line.has_packets();
+      empty_buffer(flow, dir);
+      t.behind_line = 1;
+      if (!goes_on) end_stream(flow, dir);
+    }
+    return some;
+  }
+  /// One byte of a packet's header: length, padding length, message number [RFC 4253 6]. True when it is complete.
+  static bool read_packet_header(ssh_stream& t, std::uint8_t octet) {
+    if (t.packet_have == 0) t.packet_left = 0;
+    if (t.packet_have < 4) t.packet_left = t.packet_left << 8 | octet;
+    if (t.packet_have == 4) t.padding = octet;
+    if (t.packet_have == 5) t.message = octet;
+    return ++t.packet_have == packet_header;
+  }
+  bool begin_packet(slot& flow, direction dir, ssh_record<Config>& r, ssh_stream& t, passing_packet& now) {
+    constexpr std::uint32_t longest_packet = 35000;  // [RFC 4253 6.1]
+    const bool is_known = (t.message >= 1 && t.message <= 4) || is_key_exchange(t.message);
+    const bool fits = t.packet_left >= t.padding + 2u && t.packet_left <= longest_packet && is_known;
+    r.kex_packets[dir].header_is_complete(now, fits && is_key_exchange(t.message));
+    if (!fits) return false;
+    t.packet_left -= 2;  // padding length and message number
+    t.is_split = 0;
+    t.is_collected = t.message == kexinit && !t.has_kexinit;
+    if (t.is_collected && t.packet_left > buffer_bytes) {
+      t.is_collected = 0;
+      flow.handshake_marks |= slot::dropped;
+    }
+    return true;
+  }
+  static constexpr std::uint8_t kexinit = 20, newkeys = 21;  // [RFC 4253 12]
+
+  void read_packet(slot& flow, direction dir, std::uint16_t at, bytes part, ssh_record<Config>& r, ssh_stream& t,
+                   const passing_packet& now) {
+    if (!t.is_collected) return;
+    const bool ends = part.length == t.packet_left;
+    const bool is_whole = ends && !t.is_split;
+    const bytes message = is_whole ? part : join(flow, dir, at, part);
+    t.is_split = 1;
+    if (!ends) return;
+    constexpr std::size_t cookie = 16;
+    r.has_hassh[dir] =
+        hassh_of(message.first(message.length - t.padding).after(cookie), !now.from_client, r.hassh[dir]);
+    t.has_kexinit = 1;
+    if (!is_whole) empty_buffer(flow, dir);
+  }
+  void end_packet(slot& flow, direction dir, bytes behind, ssh_stream& t) {
+    t.packet_have = 0;
+    if (t.message != newkeys) return;
+    t.is_encrypted = 1;
+    t.clear_end = flow.streams[dir].next_sequence - static_cast<std::uint32_t>(behind.length);
+    end_stream(flow, dir);
+  }
+  /// Packets whose last byte lies behind NEWKEYS, by their length on the wire.
+  static void count_encrypted(ssh_record<Config>& r, const packet& p) {
+    ssh_stream& t = r.streams[p.dir];
+    if (!t.is_encrypted) return;
+    const std::int32_t beyond = static_cast<std::int32_t>(sequence_of(p) + p.payload_len - t.clear_end);
+    if (beyond > 1 << 30) t.is_far = 1;  // from here on every packet lies behind it, and sequence numbers may wrap
+    if (beyond > 0 || t.is_far) ++r.encrypted_packets;
+  }
+
+  record_type records_[record_capacity] = {};
+  std::uint32_t links_[record_capacity] = {};
+  number_pool<record_capacity> pool_ = {};
+  buffer_pool<Config, buffer_capacity> buffers_ = {};
+  std::uint16_t sorted_[buffer_bytes / 2] = {};  // numbers of the hello at hand
+};
+
+}  // namespace detail
+
+// ---- 10. Feature machinery ---------------------------------------------------------------------------------------
 // One macro declares, documents and computes a feature; everything else is derived from that declaration. Users write
 // groups of their own with the same two macros: examples/custom_group.cpp.
 
@@ -1693,6 +3317,7 @@ template <class Value> struct type_name {
 };
 template <> struct type_name<bool> { static constexpr const char* value = "bool"; };
 template <> struct type_name<const char*> { static constexpr const char* value = "str"; };
+template <> struct type_name<text_view> { static constexpr const char* value = "str"; };
 template <> struct type_name<ip_address> { static constexpr const char* value = "str"; };
 template <std::size_t Capacity> struct type_name<text<Capacity>> { static constexpr const char* value = "str"; };
 template <> struct type_name<list<double>> { static constexpr const char* value = "list[float]"; };
@@ -1763,7 +3388,7 @@ constexpr void for_each_feature(const feature_row<Groups...>& row, Visitor&& vis
   (detail::visit_group<Groups>(row, visit, detail::feature_numbers<Groups>{}), ...);
 }
 
-// ---- 9. Accumulators ---------------------------------------------------------------------------------------------
+// ---- 11. Accumulators --------------------------------------------------------------------------------------------
 // What a flow remembers. An accumulator is a struct whose members start as zero bytes, with `needs` (others that must
 // be updated before it) and one of three ways to be fed:
 //
@@ -1774,6 +3399,8 @@ constexpr void for_each_feature(const feature_row<Groups...>& row, Visitor&& vis
 //   sampled    `template <class Config> struct exact` and `struct sketch` with the same two functions, add and answer:
 //              the first sees the log of a short flow, the second every packet of a long one. The accumulator itself
 //              holds the answers. One of these in an engine is what makes it keep logs.
+//
+// A fourth kind, `learned`, says with `learned_from` which handshake it shows; the engine keeps that in a record.
 //
 // A flow inherits each accumulator that its groups need, once; so members have distinct names, and there is no common
 // base class, because two equal empty bases could not share an address. In update(), `flow` is as the previous packet
@@ -2089,6 +3716,62 @@ struct first_packets {
   };
 };
 
+/// What a TLS handshake told.
+struct tls_handshake {
+  using needs = type_list<>;
+  static constexpr handshake_protocol learned_from = handshake_protocol::tls;
+  const tls_facts* tls;
+  const ja4_fingerprint* ja4;
+  text_view tls_server_name, tls_protocol;
+
+  template <class Reader, class Slot> void learn(const Reader& handshakes, const Slot& flow) {
+    static constexpr tls_facts none{};
+    tls = &none;
+    ja4 = &none.ja4;
+    if (handshakes.protocol_of(flow) != handshake_protocol::tls) return;
+    const auto& record = handshakes.record(flow).tls;
+    tls = &record;
+    ja4 = &record.ja4;
+    tls_server_name = record.server_name.view();
+    tls_protocol = record.protocol.view();
+  }
+};
+
+/// What an SSH exchange told.
+struct ssh_handshake {
+  using needs = type_list<>;
+  static constexpr handshake_protocol learned_from = handshake_protocol::ssh;
+  const ssh_facts* ssh;
+  text_view ssh_versions[2], ssh_software[2];  ///< of the client and of the server
+  direction ssh_client;
+
+  template <class Reader, class Slot> void learn(const Reader& handshakes, const Slot& flow) {
+    static constexpr ssh_facts none{};
+    ssh = &none;
+    if (handshakes.protocol_of(flow) != handshake_protocol::ssh) return;
+    const auto& record = handshakes.record(flow).ssh;
+    ssh = &record;
+    ssh_client = record.client;
+    for (const direction dir : {fwd, bwd}) {
+      const unsigned side = dir == ssh_client ? 0 : 1;
+      ssh_versions[side] = record.version[dir].view();
+      ssh_software[side] = record.software[dir].view();
+    }
+  }
+};
+
+/// What could not be kept of a handshake.
+struct handshake_losses {
+  using needs = type_list<>;
+  static constexpr handshake_protocol learned_from = handshake_protocol::none;
+  bool handshake_was_dropped, name_was_cut;
+
+  template <class Reader, class Slot> void learn(const Reader& handshakes, const Slot& flow) {
+    handshake_was_dropped = handshakes.was_dropped(flow);
+    name_was_cut = flow.handshake_marked(Slot::name_cut);
+  }
+};
+
 /// What every flow knows, whatever its groups.
 struct flow_facts {
   std::int64_t start_ns, end_ns;  ///< time of the first packet, and the largest time seen
@@ -2180,7 +3863,7 @@ inline text<ip_address::longest_text> ip_address::to_text() const {
   return out;
 }
 
-// ---- 10. Feature groups ------------------------------------------------------------------------------------------
+// ---- 12. Feature groups ------------------------------------------------------------------------------------------
 // What a flow reports. One entry declares a feature's name, type, unit, documentation and formula. "Gap" is the time
 // between consecutive packets in order of arrival, 0 where the clock stepped back; lengths are IP lengths unless the
 // name says frame or payload. Standard deviations and variances are those of the population.
@@ -2719,7 +4402,212 @@ struct tcp {
   }
 };
 
-// ---- 11. Flow storage --------------------------------------------------------------------------------------------
+namespace detail {
+
+template <std::size_t Length> text<2 * Length> hexadecimal(const std::uint8_t (&octets)[Length]) {
+  text<2 * Length> out;
+  const auto put = [&out](char c) { out.append(c); };
+  for (const std::uint8_t octet : octets) put_hexadecimal<2>(put, octet);
+  return out;
+}
+
+}  // namespace detail
+
+struct tls {
+  JOYFULJAY_GROUP(tls, tls_handshake)
+
+  JOYFULJAY_FEATURE(bool, tls_detected, "",
+                    "A TCP stream of the flow opens with a TLS ClientHello or ServerHello, on any port; the hello need "
+                    "not be complete.") {
+    return flow.tls->detected();
+  }
+  JOYFULJAY_FEATURE(std::uint16_t, tls_version, "",
+                    "Version chosen: supported_versions of the ServerHello, else its version field; without a "
+                    "ServerHello the highest that the ClientHello offers. Drafts of TLS 1.3 read as 0x0304.") {
+    return flow.tls->has_server_hello ? flow.tls->chosen_version : flow.tls->offered_version;
+  }
+  JOYFULJAY_FEATURE(text<16>, tls_version_str, "",
+                    "SSL 3.0, TLS 1.0 to TLS 1.3, otherwise Unknown (0x....); empty for 0.") {
+    text<16> name;
+    if (tls_version == 0x0300)
+      name.append("SSL 3.0");
+    else if (tls_version > 0x0300 && tls_version <= tls_constant::tls13)
+      name.append("TLS 1."), name.append(static_cast<char>('0' + tls_version - 0x0301));
+    else if (tls_version != 0)
+      append_number(name, "Unknown (0x", tls_version);
+    return name;
+  }
+  JOYFULJAY_FEATURE(std::uint16_t, tls_cipher_suite, "",
+                    "Cipher suite of the ServerHello; of the HelloRetryRequest without one.") {
+    return flow.tls->cipher;
+  }
+  JOYFULJAY_FEATURE(std::uint16_t, tls_cipher_count, "count",
+                    "Cipher suites of the first ClientHello, GREASE and signalling values included.") {
+    return flow.tls->cipher_count;
+  }
+  JOYFULJAY_FEATURE(std::uint16_t, tls_extension_count, "count",
+                    "Extensions of the first ClientHello, GREASE included.") {
+    return flow.tls->extension_count;
+  }
+  JOYFULJAY_FEATURE(text_view, tls_sni, "",
+                    "host_name of server_name in the first ClientHello [RFC 6066 3]; unprintable bytes are \"?\".") {
+    return flow.tls_server_name;
+  }
+  JOYFULJAY_FEATURE(text_view, tls_alpn, "",
+                    "Protocol that the server chose in the clear, else the client's first offer that is not GREASE "
+                    "[RFC 7301].") {
+    return flow.tls_protocol;
+  }
+  JOYFULJAY_FEATURE(text<32>, ja3_hash, "", "JA3 of the first ClientHello: MD5, 32 hex digits.") {
+    return flow.tls->has_client_hello ? detail::hexadecimal(flow.tls->ja3) : text<32>{};
+  }
+  JOYFULJAY_FEATURE(text<32>, ja3s_hash, "", "JA3S of the ServerHello: MD5, 32 hex digits.") {
+    return flow.tls->has_server_hello ? detail::hexadecimal(flow.tls->ja3s) : text<32>{};
+  }
+  JOYFULJAY_FEATURE(std::uint16_t, tls_cert_count, "count",
+                    "Certificates in the server's first Certificate message; 0 for TLS 1.3, which encrypts it.") {
+    return flow.tls->certificates.count;
+  }
+  JOYFULJAY_FEATURE(std::uint32_t, tls_cert_total_length, "bytes", "Sum of the lengths of these certificates.") {
+    return flow.tls->certificates.total_length;
+  }
+  JOYFULJAY_FEATURE(std::uint32_t, tls_cert_first_length, "bytes", "Length of the first of them.") {
+    return flow.tls->certificates.first_length;
+  }
+  JOYFULJAY_FEATURE(std::uint16_t, tls_cert_chain_length, "count", "Equal to tls_cert_count.") {
+    return tls_cert_count;
+  }
+  JOYFULJAY_FEATURE(std::uint8_t, tls_session_id_len, "bytes", "Length of the session ID of the first ClientHello.") {
+    return flow.tls->session_id_length;
+  }
+  JOYFULJAY_FEATURE(bool, tls_session_ticket_ext, "", "The first ClientHello has extension 35 [RFC 5077].") {
+    return flow.tls->has_ticket;
+  }
+  JOYFULJAY_FEATURE(bool, tls_session_resumed, "",
+                    "TLS 1.3: the ServerHello has pre_shared_key. Before: no Certificate from the server, and it "
+                    "repeats the client's session ID or changes cipher without a key exchange.") {
+    return flow.tls->is_resumed();
+  }
+  JOYFULJAY_FEATURE(bool, tls_psk_ext, "", "The first ClientHello has pre_shared_key, extension 41.") {
+    return flow.tls->has_psk;
+  }
+  JOYFULJAY_FEATURE(bool, tls_early_data_ext, "", "The first ClientHello has early_data, extension 42.") {
+    return flow.tls->has_early_data;
+  }
+  JOYFULJAY_FEATURE(std::uint16_t, tls_key_exchange_group, "",
+                    "Group of the server's key_share, else curve of its ServerKeyExchange, else the group of RFC 7919 "
+                    "of its DHE prime; without a ServerHello the client's first key share that is not GREASE.") {
+    const tls_facts& t = *flow.tls;
+    if (!t.has_server_hello) return t.offered_share.group;
+    if (t.server_has_share) return t.chosen_share.group;
+    if (!shows_key_exchange(t)) return 0;
+    return t.key_exchange.is_curve() ? t.key_exchange.curve() : t.key_exchange.ffdhe_group();
+  }
+  JOYFULJAY_FEATURE(text<24>, tls_key_exchange_group_name, "",
+                    "Name of that group, unknown(0x....) when it has none here; dhe and bits for another DHE prime.") {
+    const tls_facts& t = *flow.tls;
+    text<24> name;
+    if (tls_key_exchange_group == 0 && shows_key_exchange(t) && !t.server_has_share) {
+      name.append("dhe");
+      name.append_decimal(t.key_exchange.prime_bits());
+    } else if (tls_key_exchange_group != 0 || t.server_has_share) {
+      const char* const known = tls_group_name(tls_key_exchange_group);
+      known != nullptr ? name.append(known) : append_number(name, "unknown(0x", tls_key_exchange_group);
+    }
+    return name;
+  }
+  JOYFULJAY_FEATURE(std::uint32_t, tls_key_exchange_length, "bits",
+                    "8 times the length of the server's public value, or of the client's without a ServerHello; for "
+                    "DHE of the prime without leading zeros.") {
+    const tls_facts& t = *flow.tls;
+    if (!t.has_server_hello) return t.offered_share.length * 8u;
+    if (t.server_has_share) return t.chosen_share.length * 8u;
+    if (!shows_key_exchange(t)) return 0;
+    return t.key_exchange.is_curve() ? t.key_exchange.point_bits() : t.key_exchange.prime_bits();
+  }
+  JOYFULJAY_FEATURE(std::uint32_t, tls_handshake_packets, "packets",
+                    "Packets that bring unseen bytes of a handshake record in front of the first application data of "
+                    "their direction. Retransmissions do not count.") {
+    return flow.tls->packets();
+  }
+  JOYFULJAY_FEATURE(text<ja4_fingerprint::text_length>, ja4, "",
+                    "JA4 of the first ClientHello, over TCP (t...) or in QUIC (q...).") {
+    return flow.ja4->to_text();
+  }
+
+ private:
+  /// Below TLS 1.3, where a ServerKeyExchange was seen that says something.
+  static bool shows_key_exchange(const tls_facts& t) {
+    return t.has_server_hello && t.chosen_version < tls_constant::tls13 &&
+           (t.key_exchange.is_curve() || t.key_exchange.is_prime());
+  }
+  template <class Text> static void append_number(Text& name, const char* before, std::uint16_t number) {
+    name.append(before);
+    const auto put = [&name](char c) { name.append(c); };
+    detail::put_hexadecimal<4>(put, number);
+    name.append(')');
+  }
+};
+
+struct ssh {
+  JOYFULJAY_GROUP(ssh, ssh_handshake)
+
+  JOYFULJAY_FEATURE(bool, ssh_detected, "",
+                    "A TCP stream of the flow has an identification line, on any port [RFC 4253 4.2].") {
+    return flow.ssh_versions[0].length + flow.ssh_versions[1].length != 0;
+  }
+  JOYFULJAY_FEATURE(text_view, ssh_version, "", "ssh_client_version, or ssh_server_version when that is empty.") {
+    return flow.ssh_versions[flow.ssh_versions[0].length != 0 ? 0 : 1];
+  }
+  JOYFULJAY_FEATURE(text_view, ssh_client_software, "",
+                    "Software of the client's line, without comments. The client sent the first SYN; without one the "
+                    "side on port 22 is the server, else the responder.") {
+    return flow.ssh_software[0];
+  }
+  JOYFULJAY_FEATURE(text_view, ssh_server_software, "", "Software of the server's line.") {
+    return flow.ssh_software[1];
+  }
+  JOYFULJAY_FEATURE(text_view, ssh_client_version, "", "Protocol version of the client's line.") {
+    return flow.ssh_versions[0];
+  }
+  JOYFULJAY_FEATURE(text_view, ssh_server_version, "", "Protocol version of the server's line.") {
+    return flow.ssh_versions[1];
+  }
+  JOYFULJAY_FEATURE(text<32>, ssh_hassh, "", "HASSH of the client's first KEXINIT: MD5, 32 hex digits.") {
+    return hassh_text(flow, flow.ssh_client);
+  }
+  JOYFULJAY_FEATURE(text<32>, ssh_hassh_server, "", "HASSH of the server's first KEXINIT.") {
+    return hassh_text(flow, flow.ssh_client == fwd ? bwd : fwd);
+  }
+  JOYFULJAY_FEATURE(std::uint32_t, ssh_kex_packets, "packets",
+                    "Packets that bring unseen bytes of a key exchange message in the clear, numbers 20 to 49.") {
+    return flow.ssh->kex_packets[fwd].packets + flow.ssh->kex_packets[bwd].packets;
+  }
+  JOYFULJAY_FEATURE(std::uint32_t, ssh_encrypted_packets, "packets",
+                    "Packets whose last byte lies behind NEWKEYS of their direction, from its completion on.") {
+    return flow.ssh->encrypted_packets;
+  }
+
+ private:
+  template <class Flow> static text<32> hassh_text(const Flow& flow, direction dir) {
+    return flow.ssh->has_hassh[dir] ? detail::hexadecimal(flow.ssh->hassh[dir]) : text<32>{};
+  }
+};
+
+struct handshake_state {
+  JOYFULJAY_GROUP(handshake, handshake_losses)
+
+  JOYFULJAY_FEATURE(bool, handshake_dropped, "",
+                    "A hole in the stream, a message larger than handshake_buffer_bytes or the want of a handshake "
+                    "buffer cost the flow something that its handshake said.") {
+    return flow.handshake_was_dropped;
+  }
+  JOYFULJAY_FEATURE(bool, handshake_name_cut, "", "A name was longer than max_name or max_protocol_name.") {
+    return flow.name_was_cut;
+  }
+};
+
+// ---- 13. Flow storage --------------------------------------------------------------------------------------------
 // Fixed pools: slots, log chunks, long-flow states, remembered fragments. Everything is addressed by small numbers, of
 // which 0 means none, and starts as zero bytes. A short flow is its log: the slot, and chunks of seven packets.
 
@@ -2890,27 +4778,7 @@ struct log_chunk {
   std::uint8_t flags[entries];
 };
 
-/// Numbers from 1 to Capacity, handed out and taken back. `link` is the caller's array, which also chains what is in
-/// use.
-template <std::size_t Capacity> class number_pool {
- public:
-  /// 0: none left.
-  std::uint32_t take(std::uint32_t (&link)[Capacity]) {
-    if (free_ == 0) return fresh_ < Capacity ? ++fresh_ : 0;
-    const std::uint32_t number = free_;
-    free_ = link[number - 1];
-    return number;
-  }
-  void give_back(std::uint32_t number, std::uint32_t (&link)[Capacity]) {
-    link[number - 1] = free_;
-    free_ = number;
-  }
-
- private:
-  std::uint32_t free_ = 0, fresh_ = 0;  // fresh_: how many were ever taken, so that zero bytes are a full pool
-};
-
-// How an accumulator is fed: see section 9.
+// How an accumulator is fed: see section 11.
 template <class A, class = void> struct is_from_log : std::false_type {};
 template <class A> struct is_from_log<A, std::void_t<decltype(A::from_log)>> : std::bool_constant<A::from_log> {};
 template <class A, class = void> struct reads_log_head : std::false_type {};
@@ -2918,11 +4786,15 @@ template <class A>
 struct reads_log_head<A, std::void_t<decltype(A::reads_log_head)>> : std::bool_constant<A::reads_log_head> {};
 template <class A, class = void> struct has_sketch : std::false_type {};
 template <class A> struct has_sketch<A, std::void_t<typename A::sketch>> : std::true_type {};
+template <class A, class = void> struct is_learned : std::false_type {};
+template <class A> struct is_learned<A, std::void_t<decltype(A::learned_from)>> : std::true_type {};
 template <class A> struct has_exact : std::bool_constant<has_sketch<A>::value || reads_log_head<A>::value> {};
-template <class A> struct is_live : std::bool_constant<!is_from_log<A>::value && !has_exact<A>::value> {};
-template <class A> struct lives_in_slot : std::bool_constant<!has_exact<A>::value> {};
-struct nothing {};
-
+template <class A>
+struct is_live : std::bool_constant<!is_from_log<A>::value && !has_exact<A>::value && !is_learned<A>::value> {};
+template <class A> struct lives_in_slot : std::bool_constant<!has_exact<A>::value && !is_learned<A>::value> {};
+template <class... A> constexpr bool learns([[maybe_unused]] handshake_protocol protocol, type_list<A...>) {
+  return ((A::learned_from == protocol) || ...);
+}
 template <class... Type> constexpr bool is_empty(type_list<Type...>) { return sizeof...(Type) == 0; }
 template <class... A> constexpr bool start_as_zero(type_list<A...>) {
   return ((std::is_trivially_default_constructible_v<A> && std::is_trivially_copyable_v<A>)&&...);
@@ -2940,10 +4812,10 @@ struct log_head {
 };
 
 /// One open flow. 128 bytes for flow_meta, timing, size and tcp.
-template <class Config, bool KeepsLog, class Live> struct flow_slot;
-template <class Config, bool KeepsLog, class... Live>
-struct flow_slot<Config, KeepsLog, type_list<Live...>>
-    : Live..., Config::user_data, std::conditional_t<KeepsLog, log_head, nothing> {
+template <class Config, bool KeepsLog, class Handshake, class Live> struct flow_slot;
+template <class Config, bool KeepsLog, class Handshake, class... Live>
+struct flow_slot<Config, KeepsLog, Handshake, type_list<Live...>>
+    : Live..., Config::user_data, std::conditional_t<KeepsLog, log_head, nothing>, Handshake {
   using config = Config;
   flow_key key;
   std::int64_t start_ns, end_ns, last_ns, closed_ns;  // end: the largest time; last: of the last packet
@@ -2984,7 +4856,7 @@ template <class Config, class... A> struct exact_forms<Config, type_list<A...>> 
 
 }  // namespace detail
 
-// ---- 12. Engine --------------------------------------------------------------------------------------------------
+// ---- 14. Engine --------------------------------------------------------------------------------------------------
 // The flow table. Work per packet is bounded: a chain of at most `max_chain` index words, at most two expired flows, at
 // most one eviction for each thing a packet may need, and one replay of a log of `sample_packets`.
 
@@ -3007,6 +4879,8 @@ template <class Engine> class flow_view {
   std::uint8_t protocol() const { return flow().key.protocol(); }
   ip_address address(direction end) const { return owner_->facts_of(flow()).true_address(end); }
   std::uint16_t port(direction end) const { return owner_->facts_of(flow()).port[end]; }
+  /// Whether something that the handshake said was lost: a hole, a message too large, no buffer.
+  bool handshake_dropped() const { return owner_->handshakes_.was_dropped(flow()); }
   /// The caller's own members. They start as zero bytes with the flow.
   user_data& user() const { return flow(); }
   /// A live accumulator as it stands, for free.
@@ -3029,6 +4903,8 @@ struct engine_footprint {
   std::size_t chunk;                                       ///< of one log chunk, its link included
   std::size_t long_state;                                  ///< of one long flow
   std::size_t flow_slots, chunks, long_states, fragments;  ///< how many of each
+  std::size_t records, buffers;                            ///< of handshakes, how many
+  std::size_t record, buffer;                              ///< bytes of one of each
   std::size_t fragment_bytes, workspace;                   ///< of all fragments; of the one computation under way
 };
 
@@ -3132,6 +5008,10 @@ template <class Config> class engine {
             keeps_log ? chunk_capacity : 0,
             keeps_log ? long_capacity : 0,
             Config::max_fragments,
+            handshakes_type::record_capacity,
+            handshakes_type::buffer_capacity,
+            sizeof(typename handshakes_type::record_type) + sizeof(std::uint32_t),
+            sizeof(typename handshakes_type::buffer_type) + sizeof(std::uint32_t),
             Config::max_fragments != 0 ? sizeof(fragments_type) : 0,
             sizeof(workspace)};
   }
@@ -3150,7 +5030,15 @@ template <class Config> class engine {
                                      decltype(detail::filtered<detail::lives_in_slot>(accumulators{}))>;
   using from_log =
       std::conditional_t<keeps_log, decltype(detail::filtered<detail::is_from_log>(accumulators{})), type_list<>>;
-  using flow_type = detail::flow_slot<Config, keeps_log, in_slot>;
+  using learned = decltype(detail::filtered<detail::is_learned>(accumulators{}));
+  static constexpr bool reads_tls = detail::learns(handshake_protocol::tls, learned{}),
+                        reads_ssh = detail::learns(handshake_protocol::ssh, learned{});
+  static constexpr bool reads_handshakes = reads_tls || reads_ssh;
+  static_assert(reads_handshakes || detail::is_empty(learned{}),
+                "joyfuljay: handshake_state in Config::groups needs tls, quic, ssh or dns beside it");
+  using handshakes_type = std::conditional_t<reads_handshakes, detail::handshake_reader<Config, reads_tls, reads_ssh>,
+                                             detail::no_handshakes>;
+  using flow_type = detail::flow_slot<Config, keeps_log, typename handshakes_type::slot, in_slot>;
   using long_type = detail::long_state<Config, from_log, sampled>;
   using fragments_type = detail::fragment_table<Config::max_fragments, typename Config::keyed_hash>;
   using chunk_type = detail::log_chunk;
@@ -3188,7 +5076,7 @@ template <class Config> class engine {
   static_assert(detail::start_as_zero(in_slot{}) && detail::start_as_zero(from_log{}),
                 "joyfuljay: accumulators must be plain structs without initialisers: they start as zero bytes");
 
-  // ---- 12.1 A packet on its way to its flow
+  // ---- 14.1 A packet on its way to its flow
 
   /// A frame that was taken apart, and where its flow is found.
   struct arrival {
@@ -3238,7 +5126,7 @@ template <class Config> class engine {
       detail::prefetch(reinterpret_cast<const unsigned char*>(&slots_[number - 1]) + line);
   }
 
-  // ---- 12.2 Finding a flow: chains over words of slot number and hash tag, outside the slots
+  // ---- 14.2 Finding a flow: chains over words of slot number and hash tag, outside the slots
 
   flow_type& slot(std::uint32_t number) { return slots_[number - 1]; }
 
@@ -3267,21 +5155,31 @@ template <class Config> class engine {
     *word = next_[number - 1];
   }
 
-  // ---- 12.3 Lists: closed, one-sided and two-sided flows, by what they hold, each in the order of last use
+  // ---- 14.3 Lists: closed, one-sided and two-sided flows, by what they hold, each in the order of last use
 
   enum kind : std::uint8_t { closed, one_sided, two_sided, kinds };
-  enum holding : std::uint8_t { only_slot, chunks, long_flow, all_holdings };
-  static constexpr std::size_t holdings = keeps_log ? std::size_t{all_holdings} : 1;
+  /// What a flow holds besides its slot, as bits.
+  enum holding : std::uint8_t { only_slot = 0, chunks = 1, long_state = 2, handshake_record = 4 };
+  static constexpr std::size_t holdings = reads_handshakes ? 8 : keeps_log ? 4 : 1;
   struct flow_list {
     std::uint32_t oldest, newest;
   };
 
-  static std::size_t list_of(const flow_type& flow) {
+  std::size_t list_of(const flow_type& flow) const {
     const kind what = flow.marked(flow_type::is_closed) ? closed : flow.is_one_sided() ? one_sided : two_sided;
-    if constexpr (keeps_log)
-      return what * holdings + (flow.marked(flow_type::is_long) ? long_flow : flow.entries > 1 ? chunks : only_slot);
-    else
-      return what;
+    return what * holdings + held_by(flow);
+  }
+  std::size_t held_by(const flow_type& flow) const {
+    std::size_t held = only_slot;
+    if constexpr (keeps_log) {
+      if (flow.marked(flow_type::is_long))
+        held |= long_states_[flow.storage - 1].kept_chunk != 0 ? long_state | chunks : long_state;
+      else if (flow.entries > 1)
+        held |= chunks;
+    }
+    if constexpr (reads_handshakes)
+      if (flow.record != 0) held |= handshake_record;
+    return held;
   }
   void link(std::uint32_t number) {
     flow_type& flow = slot(number);
@@ -3303,7 +5201,7 @@ template <class Config> class engine {
     one_sided_flows_ -= flow.list / holdings == one_sided;
   }
 
-  // ---- 12.4 When flows end
+  // ---- 14.4 When flows end
 
   /// Whether the packet cannot belong to the flow any more.
   static bool ends_before(const flow_type& flow, const packet& p, end_reason& why) {
@@ -3356,22 +5254,23 @@ template <class Config> class engine {
     if (p.has_flag(fin)) flow.marks = static_cast<std::uint8_t>(flow.marks | flow_type::fin_seen << p.dir);
   }
 
-  // ---- 12.5 Room
+  // ---- 14.5 Room
 
   /// Who goes when something is short: closed flows; one-sided flows while they hold more than a quarter of the table,
   /// so that a flood cannot end conversations; then the least recently used. Only flows that hold what is short come
   /// into question, and the pools are large enough that one flow cannot hold all of it.
-  std::uint32_t victim(holding least, holding most) const {
-    std::uint32_t number = oldest_of(closed, closed, least, most);
-    if (number == 0 && one_sided_flows_ > Config::max_flows / 4) number = oldest_of(one_sided, one_sided, least, most);
-    if (number == 0) number = oldest_of(one_sided, two_sided, least, most);
+  std::uint32_t victim(holding wanted) const {
+    std::uint32_t number = oldest_of(closed, closed, wanted);
+    if (number == 0 && one_sided_flows_ > Config::max_flows / 4) number = oldest_of(one_sided, one_sided, wanted);
+    if (number == 0) number = oldest_of(one_sided, two_sided, wanted);
     JOYFULJAY_ASSERT(number != 0);
     return number;
   }
-  std::uint32_t oldest_of(kind first, kind last, holding least, holding most) const {
+  std::uint32_t oldest_of(kind first, kind last, holding wanted) const {
     std::uint32_t oldest = 0;
     for (std::size_t what = first; what <= last; ++what)
-      for (std::size_t held = least; held <= most; ++held) {
+      for (std::size_t held = wanted; held < holdings; ++held) {
+        if ((held & wanted) != wanted) continue;
         const std::uint32_t candidate = lists_[what * holdings + held].oldest;
         if (candidate == 0) continue;
         if (oldest == 0 || slots_[candidate - 1].last_ns < slots_[oldest - 1].last_ns) oldest = candidate;
@@ -3385,7 +5284,7 @@ template <class Config> class engine {
   template <class Sink> std::uint32_t open(const arrival& now, Sink& sink) {
     std::uint32_t number = slot_pool_.take(next_);
     if (number == 0) {
-      evict(victim(only_slot, keeps_log ? long_flow : only_slot), statistics_.evicted_for_slot, sink);
+      evict(victim(only_slot), statistics_.evicted_for_slot, sink);
       number = slot_pool_.take(next_);
     }
     enter_index(number, now.hash, sink);
@@ -3405,6 +5304,7 @@ template <class Config> class engine {
     unlink(number);
     leave_index(number);
     if constexpr (keeps_log) release_storage(slot(number));
+    if constexpr (reads_handshakes) release_record(slot(number));
     slot_pool_.give_back(number, next_);
     --statistics_.open_flows;
   }
@@ -3412,7 +5312,7 @@ template <class Config> class engine {
     if (++used > most) most = used;
   }
 
-  // ---- 12.6 One packet into its flow
+  // ---- 14.6 One packet into its flow
 
   /// Whether the packet is a later fragment that now has the protocol and ports of its first.
   bool follow_fragment(packet& p) {
@@ -3437,6 +5337,7 @@ template <class Config> class engine {
       else
         append(flow, p, step, stepped_back, sink);
     }
+    if constexpr (reads_handshakes) read_handshake(flow, p, sink);
     ++flow.packets[p.dir];
     flow.last_ns = p.time_ns;
     if (p.time_ns > flow.end_ns) flow.end_ns = p.time_ns;
@@ -3449,7 +5350,7 @@ template <class Config> class engine {
     return ((total == Packets) || ...);
   }
 
-  // ---- 12.7 Logs and long flows
+  // ---- 14.7 Logs and long flows
 
   template <class Sink>
   void append(flow_type& flow, const packet& p, std::uint64_t step, bool stepped_back, Sink& sink) {
@@ -3478,7 +5379,7 @@ template <class Config> class engine {
   template <class Sink> std::uint32_t take_chunk(Sink& sink) {
     std::uint32_t chunk = chunk_pool_.take(chunk_links_);
     if (chunk == 0) {
-      evict(victim(chunks, keeps_heads ? long_flow : chunks), statistics_.evicted_for_chunk, sink);
+      evict(victim(chunks), statistics_.evicted_for_chunk, sink);
       chunk = chunk_pool_.take(chunk_links_);
     }
     count_use(statistics_.used_chunks, statistics_.most_used_chunks);
@@ -3539,7 +5440,7 @@ template <class Config> class engine {
   template <class Sink> void promote(flow_type& flow, Sink& sink) {
     std::uint32_t number = long_pool_.take(long_links_);
     if (number == 0) {
-      evict(victim(long_flow, long_flow), statistics_.evicted_for_long_state, sink);
+      evict(victim(long_state), statistics_.evicted_for_long_state, sink);
       number = long_pool_.take(long_links_);
     }
     count_use(statistics_.used_long_states, statistics_.most_used_long_states);
@@ -3557,7 +5458,31 @@ template <class Config> class engine {
     flow.marks |= flow_type::is_long;
   }
 
-  // ---- 12.8 Features
+  // ---- 14.8 Handshakes
+
+  /// Most packets touch the slot alone: their streams are over.
+  template <class Sink> void read_handshake(flow_type& flow, const packet& p, Sink& sink) {
+    if (handshakes_.needs_record(flow, p)) {
+      if (!handshakes_.take_record(flow)) {
+        evict(victim(handshake_record), statistics_.evicted_for_record, sink);
+        handshakes_.take_record(flow);
+      }
+      count_use(statistics_.used_records, statistics_.most_used_records);
+    }
+    const bool had_record = flow.record != 0;
+    handshakes_.read(flow, p);
+    if (had_record && flow.record == 0) --statistics_.used_records;
+  }
+  void release_record(flow_type& flow) {
+    if (flow.record == 0) return;
+    handshakes_.give_back_record(flow);
+    --statistics_.used_records;
+  }
+  template <class Summary, class... A> void learn(const flow_type& flow, Summary& summary, type_list<A...>) {
+    (static_cast<A&>(summary).learn(handshakes_, static_cast<const typename handshakes_type::slot&>(flow)), ...);
+  }
+
+  // ---- 14.9 Features
 
   detail::flow_summary<Config, type_list<>> facts_of(const flow_type& flow) const {
     detail::flow_summary<Config, type_list<>> facts{};
@@ -3584,8 +5509,9 @@ template <class Config> class engine {
     using wanted = type_list<A...>;
     summary = {};
     fill_facts(summary, flow);
+    learn(flow, summary, detail::filtered<detail::is_learned>(wanted{}));
     if constexpr (!keeps_log) {
-      copy(flow, summary, wanted{});
+      copy(flow, summary, detail::filtered<detail::lives_in_slot>(wanted{}));
     } else {
       copy(flow, summary, detail::filtered<detail::is_live>(wanted{}));
       const auto logged = detail::filtered<detail::is_from_log>(wanted{});
@@ -3659,6 +5585,7 @@ template <class Config> class engine {
   std::uint32_t chunk_links_[chunk_capacity] = {};
   std::uint32_t long_links_[long_capacity] = {};
   fragments_type fragments_ = {};
+  handshakes_type handshakes_ = {};
   workspace workspace_ = {};
   std::conditional_t<Config::batch_frames != 0, arrival[Config::batch_frames != 0 ? Config::batch_frames : 1],
                      detail::nothing>
@@ -3675,7 +5602,7 @@ template <class Config> class engine {
   bool reporting_ = false;  // a sink is running
 };
 
-// ---- 13. Writers -------------------------------------------------------------------------------------------------
+// ---- 15. Writers -------------------------------------------------------------------------------------------------
 // Rows as JSON, CSV and float vectors, and the schema as a reference and a hash: all derived from the declarations.
 // Text goes to any `out(const char* characters, std::size_t length)`. No locale, no allocation; numbers have the
 // shortest digits that read back to the same double. Whatever the network put into a string cannot break the format.
@@ -3937,6 +5864,9 @@ template <class Stream, class PutText> void put_value(Stream& out, const PutText
 }
 template <class Stream, class PutText, std::size_t Capacity>
 void put_value(Stream& out, const PutText& put_text, const text<Capacity>& value) {
+  put_text(out, value.characters, value.length);
+}
+template <class Stream, class PutText> void put_value(Stream& out, const PutText& put_text, const text_view& value) {
   put_text(out, value.characters, value.length);
 }
 template <class Stream, class PutText> void put_value(Stream& out, const PutText& put_text, const ip_address& value) {

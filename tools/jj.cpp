@@ -37,12 +37,16 @@ namespace jj = joyfuljay;
 
 struct tool_config : jj::default_config {
   using groups = jj::type_list<jj::flow_identifier, jj::flow_meta, jj::timing, jj::gap_sequences, jj::splt_sequences,
-                               jj::size, jj::tcp>;
+                               jj::size, jj::tcp, jj::tls, jj::ssh, jj::handshake_state>;
   struct user_data {
     std::uint64_t number;  // order of creation
   };
   static constexpr std::size_t max_flows = 262'144;
   static constexpr std::size_t max_fragments = 16'384;
+  static constexpr std::size_t handshake_records = max_flows;
+  static constexpr std::size_t handshake_buffers = 4'096;
+  static constexpr std::size_t handshake_buffer_bytes = 16'384, held_pieces = 255;
+  static constexpr std::size_t max_name = 255, max_protocol_name = 255;
   static constexpr jj::link_type link = jj::link_type::per_frame;
   static constexpr bool expire_while_feeding = false;  // files join recordings whose clocks differ
 
@@ -69,7 +73,7 @@ struct options {
   std::string salt;
   bool include_flow_id = true, include_splt = true, include_sequences = false;
   bool include_addresses = true, include_ports = true;
-  bool quiet = false, unsorted = false;
+  bool all = false, quiet = false, unsorted = false;
   std::int64_t sort_memory = std::int64_t{256} << 20;  // bytes of records that wait in memory
 };
 
@@ -207,6 +211,7 @@ class column_filter {
     if (name == "src_port" || starts("dst_port")) return chosen.include_ports;
     if (starts("splt")) return chosen.include_splt;
     if (name == "iat_sequence" || name == "timestamp_sequence") return chosen.include_sequences;
+    if (std::strcmp(feature.group, "handshake") == 0) return chosen.all || !chosen.groups.empty();
     return true;
   }
   std::vector<bool> keep_;
@@ -605,7 +610,7 @@ int main(int count, char** arguments) {
       const std::string wrong = apply_setting(value, chosen);
       if (!wrong.empty()) return complain(wrong);
     } else if (argument == "--all") {
-      chosen.include_sequences = true;
+      chosen.all = chosen.include_sequences = true;
     } else if (argument == "--unsorted") {
       chosen.unsorted = true;
     } else if (argument == "--quiet" || argument == "-q") {

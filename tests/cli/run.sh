@@ -79,11 +79,11 @@ temporary_file() { # what does not fit into memory waits there, and comes back i
 json_lines() {
   extract made.pcap > out && extract --all made.pcap > all && "$jj" features --format json > list.json && python '
 import json
-groups = ["flow_meta", "timing", "size", "tcp"]
+groups = ["flow_meta", "timing", "size", "tcp", "tls", "ssh"]
 names = [(f["group"], f["name"]) for f in json.load(open("list.json"))["features"]]
 for plain, full in zip(open("out"), open("all")):
     plain, full = json.loads(plain), json.loads(full)
-    assert list(plain) == list(full) == groups
+    assert list(plain) == groups and list(full) == groups + ["handshake"]
     assert [(g, n) for g in full for n in full[g]] == names
     assert "iat_sequence" in full["timing"] and "iat_sequence" not in plain["timing"]
     assert isinstance(plain["timing"]["splt"], list) and len(plain["flow_meta"]["flow_id"]) == 32'
