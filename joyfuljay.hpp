@@ -301,7 +301,9 @@ struct splt_sequences;   // timing: lengths, times and directions of the first p
 struct size;             // packet and payload lengths: moments, quantiles, mode, asymmetry
 struct tcp;              // flag counts and ratios, handshake, closing, anomalies
 struct tls;              // ClientHello, ServerHello, certificates, key exchange, JA3, JA3S, JA4
+struct quic;             // versions, connection IDs, packets by type, spin bit; SNI, ALPN and JA3 of the hello inside
 struct ssh;              // identification, HASSH, key exchange and encrypted packets
+struct dns;              // the first query and its response: name, type, code, counts, TTLs
 struct handshake_state;  // handshake: whether something it said was lost or cut. Off by default.
 
 /// The whole group of the reference. Leave addresses or ports out by naming the parts instead.
@@ -338,6 +340,8 @@ struct default_config {
   static constexpr std::size_t held_pieces = 32;               ///< of a stream that wait for an earlier one in a buffer
   static constexpr std::size_t max_name = 64;                  ///< bytes of server names, DNS names, software; 8 to 255
   static constexpr std::size_t max_protocol_name = 16;         ///< bytes of ALPN names and SSH versions; 8 to 255
+  static constexpr std::size_t quic_connections = 4;           ///< client connection IDs that are remembered; 1 to 4
+  static constexpr std::uint32_t quic_initials = 8;  ///< Initial packets of a flow that are opened; 0.1 ms each, or so
 
   // What the frames are.
   static constexpr link_type link = link_type::ethernet;  ///< or per_frame, which compiles the code of all link types
@@ -2245,6 +2249,610 @@ inline const char* tls_group_name(std::uint16_t group) {
   }
 }
 
+// ---- 8.2 QUIC [RFC 9000, 9001, 9369]
+// UDP datagrams in; counts, versions and the client's ClientHello out. Long headers are read, Initial packets opened
+// with the keys that everybody can derive [RFC 9001 5.2]; all else stays sealed. The tag of a Retry is not checked.
+
+/// What a QUIC packet is. The first four stand in the order of the type bits of version 1 [RFC 9000 17.2].
+enum class quic_packet_type : std::uint8_t {
+  initial,
+  zero_rtt,
+  handshake,
+  retry,
+  one_rtt,      ///< short header [RFC 9000 17.3]
+  negotiation,  ///< version 0 [RFC 9000 17.2.1]
+  reserved      ///< version 0x?A?A?A?A, which asks for a negotiation [RFC 9000 15]
+};
+
+/// Who sealed an Initial packet.
+enum quic_side : std::uint8_t { from_client, from_server };
+
+namespace detail {
+
+inline constexpr std::uint32_t quic_version_2 = 0x6B3343CF;  // [RFC 9369 3.1]; its own packet types and labels
+inline constexpr std::size_t longest_quic_id = 20;           // connection IDs of known versions [RFC 9000 17.2]
+inline constexpr std::size_t shortest_numbered = 20;      // packet number, sealed text: a sample fits [RFC 9001 5.4.2]
+inline constexpr std::uint32_t shortest_one_rtt = 21;     // a first byte and the same
+inline constexpr std::uint32_t shortest_reserved = 1200;  // a client's first datagram [RFC 9000 14.1]
+inline constexpr std::size_t longest_datagram = 65527;    // bytes behind a UDP header [RFC 768]
+// Packets looked at in a datagram: 1500 bytes hold no 54 of the smallest (28 bytes), 65527 no 55 of the usual 1200.
+inline constexpr unsigned max_quic_packets = 64;
+
+/// Salts of the Initial secret.
+inline constexpr std::uint8_t quic_salts[5][20] = {
+    {0x38, 0x76, 0x2c, 0xf7, 0xf5, 0x59, 0x34, 0xb3, 0x4d, 0x17,  // [RFC 9001 5.2]
+     0x9a, 0xe6, 0xa4, 0xc8, 0x0c, 0xad, 0xcc, 0xbb, 0x7f, 0x0a},
+    {0x0d, 0xed, 0xe3, 0xde, 0xf7, 0x00, 0xa6, 0xdb, 0x81, 0x93,  // [RFC 9369 3.3.1]
+     0x81, 0xbe, 0x6e, 0x26, 0x9d, 0xcb, 0xf9, 0xbd, 0x2e, 0xd9},
+    {0xaf, 0xbf, 0xec, 0x28, 0x99, 0x93, 0xd2, 0x4c, 0x9e, 0x97,  // [draft-ietf-quic-tls-29 5.2]
+     0x86, 0xf1, 0x9c, 0x61, 0x11, 0xe0, 0x43, 0x90, 0xa8, 0x99},
+    {0xc3, 0xee, 0xf7, 0x12, 0xc7, 0x2e, 0xbb, 0x5a, 0x11, 0xa7,  // [draft-ietf-quic-tls-23 5.2]
+     0xd2, 0x43, 0x2b, 0xb4, 0x63, 0x65, 0xbe, 0xf9, 0xf5, 0x02},
+    {0x7f, 0xbc, 0xdb, 0x0e, 0x7c, 0x66, 0xbb, 0xe9, 0x19, 0x3a,  // [draft-ietf-quic-tls-22 5.2]
+     0x96, 0xcd, 0x21, 0x51, 0x9e, 0xbd, 0x7a, 0x02, 0x64, 0x4a}};
+
+/// Successive version numbers with one salt.
+struct quic_versions {
+  std::uint32_t first;
+  std::uint8_t count;
+  std::uint8_t salt;
+  char name[10];  ///< behind "QUIC "; one that ends in '-' is followed by the number of the draft
+};
+inline constexpr quic_versions known_quic_versions[] = {
+    {0x00000001, 1, 0, "v1"},        // [RFC 9000 15]
+    {quic_version_2, 1, 1, "v2"},    // [RFC 9369 3.1]
+    {0xFF000021, 2, 0, "draft-"},    // 33 and 34 have the salt of version 1
+    {0xFF00001D, 4, 2, "draft-"},    // 29 to 32
+    {0xFF000017, 6, 3, "draft-"},    // 23 to 28
+    {0xFF000016, 1, 4, "draft-"},    // 22
+    {0xFACEB001, 1, 4, "mvfst-22"},  // these three: QuicVersion in Meta's mvfst
+    {0xFACEB002, 1, 3, "mvfst-27"}, {0xFACEB00E, 1, 3, "mvfst-exp"}};
+
+/// Null for versions whose packets cannot be read.
+inline const quic_versions* find_quic_version(std::uint32_t number) {
+  for (const quic_versions& known : known_quic_versions)
+    if (number - known.first < known.count) return &known;
+  return nullptr;
+}
+
+/// A variable-length integer [RFC 9000 16]. `next` yields the following byte.
+template <class NextByte> std::uint64_t quic_integer(NextByte&& next) {
+  const std::uint8_t first = next();
+  std::uint64_t value = first & 0x3Fu;
+  for (unsigned more = (1u << (first >> 6)) - 1; more != 0; --more) value = value << 8 | next();
+  return value;
+}
+inline std::uint64_t quic_integer(reader& input) {
+  return quic_integer([&input] { return input.take<1>().u8<0>(); });
+}
+
+}  // namespace detail
+
+/// "QUIC v1", "QUIC draft-29"; empty for versions that are not known.
+inline text<14> quic_version_name(std::uint32_t version) {
+  text<14> name;
+  const detail::quic_versions* const known = detail::find_quic_version(version);
+  if (known == nullptr) return name;
+  name.append("QUIC ");
+  name.append(known->name);
+  if (name.characters[name.length - 1] == '-') name.append_decimal(version & 0xFF);
+  return name;
+}
+
+/// One packet of a datagram, as far as it can be read without a key. Views borrow the datagram.
+struct quic_packet {
+  quic_packet_type type = quic_packet_type::one_rtt;
+  std::uint8_t first = 0;     ///< the first byte; its low bits are protected
+  std::uint32_t version = 0;  ///< 0 for short headers and negotiations
+  bytes destination_id, source_id;
+  bytes header;  ///< up to the packet number; of the three types that have a length field
+  bytes body;    ///< packet number and sealed text, `shortest_numbered` bytes or more; empty unless captured whole
+};
+
+namespace detail {
+
+// An open packet takes 550 bytes of stack, deriving its keys as many; neither is to lie in the other's frame, nor above
+// the parser's variables.
+#if defined(__GNUC__)
+#define JOYFULJAY_OWN_FRAME __attribute__((noinline))
+#else
+#define JOYFULJAY_OWN_FRAME
+#endif
+
+/// The packets of one datagram, in order.
+class quic_datagram {
+ public:
+  /// With `fixed_bit_may_be_clear` long headers are taken without it, too [RFC 9287 3].
+  quic_datagram(bytes captured, std::uint32_t wire_length, bool fixed_bit_may_be_clear)
+      : captured_(captured.first(longest_datagram).first(wire_length)),
+        wire_length_(wire_length),
+        fixed_bit_may_be_clear_(fixed_bit_may_be_clear) {}
+
+  /// False when the datagram ends, or what follows is not QUIC.
+  JOYFULJAY_OWN_FRAME bool next(quic_packet& p) {
+    const bytes rest = captured_.after(at_);
+    if (rest.empty() || packets_ == max_quic_packets) return false;
+    reader input(rest);
+    p = {};
+    p.first = input.take<1>().u8<0>();
+    const bool found = (p.first & 0x80) != 0 ? long_header(input, p) : short_header(input.rest(), p);
+    if (packets_++ == 0)
+      id_ = p.destination_id;
+    else if (p.type != quic_packet_type::one_rtt && !is_same(p.destination_id, id_))  // [RFC 9000 12.2]
+      return false;
+    fixed_bit_may_be_clear_ = true;
+    return found;
+  }
+
+ private:
+  static bool is_same(bytes a, bytes b) {
+    return a.length == b.length && (a.empty() || std::memcmp(a.data, b.data, a.length) == 0);
+  }
+  static bytes connection_id(reader& input) {
+    const std::size_t length = input.take<1>().u8<0>();
+    const bytes id = input.rest().first(length);
+    input.skip(length);
+    return id;
+  }
+  void end_datagram() { at_ = captured_.length; }
+
+  /// Padding, unless there is room for a packet and, behind others, it has their Destination Connection ID.
+  bool short_header(bytes behind_first, const quic_packet& p) {
+    const std::size_t left = wire_length_ - at_;
+    end_datagram();
+    return (p.first & 0x40) != 0 && left >= shortest_one_rtt && is_same(behind_first.first(id_.length), id_);
+  }
+  bool long_header(reader& input, quic_packet& p) {
+    p.version = input.take<4>().u32<0>();
+    p.destination_id = connection_id(input);
+    p.source_id = connection_id(input);
+    if (input.failed()) return false;
+    if (p.version == 0) return negotiation(input, p);
+    if ((p.first & 0x40) == 0 && !fixed_bit_may_be_clear_) return false;
+    if (p.destination_id.length > longest_quic_id || p.source_id.length > longest_quic_id) return false;
+    if ((p.version & 0x0F0F0F0F) == 0x0A0A0A0A && at_ == 0 && wire_length_ >= shortest_reserved) {
+      p.type = quic_packet_type::reserved;
+      end_datagram();
+      return true;
+    }
+    if (find_quic_version(p.version) == nullptr) return false;
+    const unsigned bits = p.first >> 4 & 3u;
+    p.type = static_cast<quic_packet_type>(p.version == quic_version_2 ? (bits + 3) & 3 : bits);  // [RFC 9369 3.2]
+    return p.type == quic_packet_type::retry ? retry(input) : numbered(input, p);
+  }
+  /// Counts when it offers a version that is known.
+  bool negotiation(reader& input, quic_packet& p) {
+    p.type = quic_packet_type::negotiation;
+    const std::size_t list_length = wire_length_ - at_ - input.position();
+    if (at_ != 0 || list_length < 4 || list_length % 4 != 0) return false;
+    end_datagram();
+    while (input.left() >= 4)
+      if (find_quic_version(input.take<4>().u32<0>()) != nullptr) return true;
+    return false;
+  }
+  /// A token and the integrity tag of 16 bytes [RFC 9000 17.2.5].
+  bool retry(reader& input) {
+    const std::size_t left = wire_length_ - at_ - input.position();
+    end_datagram();
+    return left >= 16;
+  }
+  /// Initial, 0-RTT, Handshake [RFC 9000 17.2.2 to 17.2.4].
+  bool numbered(reader& input, quic_packet& p) {
+    if (p.type == quic_packet_type::initial) {
+      const std::uint64_t token_length = quic_integer(input);
+      if (input.failed() || token_length > input.left()) return false;
+      input.skip(static_cast<std::size_t>(token_length));
+    }
+    const std::uint64_t length = quic_integer(input);
+    const std::size_t left = wire_length_ - at_ - input.position();
+    if (input.failed() || length < shortest_numbered || length > left) return false;
+    p.header = captured_.after(at_).first(input.position());
+    if (length <= input.left()) p.body = input.rest().first(static_cast<std::size_t>(length));
+    at_ += input.position() + static_cast<std::size_t>(length);
+    return true;
+  }
+
+  bytes captured_;
+  std::size_t wire_length_;
+  std::size_t at_ = 0;  // where the next packet starts; beyond what was captured when the last one was cut
+  bytes id_;            // Destination Connection ID of the first packet
+  unsigned packets_ = 0;
+  bool fixed_bit_may_be_clear_;
+};
+
+}  // namespace detail
+
+/// Calls visit(const quic_packet&) for each packet of a UDP datagram, at most 64. `known`: a long header of a known
+/// version was seen in the flow before.
+template <class Visit> void walk_quic_datagram(bytes captured, std::uint32_t wire_length, bool known, Visit&& visit) {
+  detail::quic_datagram datagram(captured, wire_length, known);
+  for (quic_packet p; datagram.next(p);) visit(static_cast<const quic_packet&>(p));
+}
+
+/// What protects the Initial packets of one side [RFC 9001 5.1].
+struct quic_keys {
+  std::uint8_t key[aes128::key_length];
+  std::uint8_t iv[aes128_gcm::nonce_length];
+  std::uint8_t header_protection[aes128::key_length];
+};
+
+namespace detail {
+
+/// The secret from which both sides' keys follow [RFC 9001 5.2, RFC 5869 2.2].
+JOYFULJAY_OWN_FRAME inline void extract_quic_secret(std::uint32_t version, bytes client_destination_id,
+                                                    std::uint8_t (&secret)[sha256::digest_length]) {
+  const quic_versions* const known = find_quic_version(version);
+  JOYFULJAY_ASSERT(known != nullptr);
+  hmac_sha256 extract({quic_salts[known->salt], sizeof quic_salts[0]});
+  extract.update(client_destination_id);
+  extract.finish(secret);
+}
+
+}  // namespace detail
+
+/// The keys that follow from the Destination Connection ID of the client's first packet [RFC 9001 5.2, RFC 9369 3.3].
+/// `version` is a known one. Twenty compressions of SHA-256.
+JOYFULJAY_OWN_FRAME inline void derive_quic_keys(std::uint32_t version, bytes client_destination_id, quic_side side,
+                                                 quic_keys& out) {
+  std::uint8_t initial_secret[sha256::digest_length], secret[sha256::digest_length];
+  detail::extract_quic_secret(version, client_destination_id, initial_secret);
+  hkdf_expand_label(initial_secret, side == from_client ? "client" : "server", " in", secret);
+  const char* const prefix = version == detail::quic_version_2 ? "quicv2 " : "quic ";
+  hkdf_expand_label(secret, prefix, "key", out.key);
+  hkdf_expand_label(secret, prefix, "iv", out.iv);
+  hkdf_expand_label(secret, prefix, "hp", out.header_protection);
+}
+
+/// The whole packet number [RFC 9000 A.3]. `expected` is one more than the largest so far, 0 before the first.
+inline std::uint64_t decode_quic_packet_number(std::uint32_t truncated, unsigned length, std::uint64_t expected) {
+  const std::uint64_t window = std::uint64_t{1} << length * 8;
+  const std::uint64_t candidate = (expected & ~(window - 1)) | truncated;
+  if (candidate + window / 2 <= expected && candidate < (std::uint64_t{1} << 62) - window) return candidate + window;
+  return candidate > expected + window / 2 && candidate >= window ? candidate - window : candidate;
+}
+
+/// The sealed text of an opened packet, decrypted byte after byte: no second buffer is needed. Reading past the end
+/// fails, yields zeros and stays failed.
+class quic_plain_text {
+ public:
+  quic_plain_text(aes128_gcm& cipher, bytes sealed) : cipher_(cipher), sealed_(sealed) {}
+
+  bool failed() const { return failed_; }
+  std::size_t left() const { return sealed_.length - at_; }
+  /// The byte `ahead` of the next one, 0 where there is none. Cheap in ascending order.
+  std::uint8_t peek(std::size_t ahead) {
+    return ahead < left() ? cipher_.plain(at_ + ahead, sealed_.data[at_ + ahead]) : std::uint8_t{0};
+  }
+  std::uint8_t u8() {
+    const std::uint8_t octet = peek(0);
+    skip(1);
+    return octet;
+  }
+  std::uint64_t integer() {
+    return detail::quic_integer([this] { return u8(); });
+  }
+  void skip(std::size_t count) {
+    failed_ = failed_ || count > left();
+    at_ = failed_ ? sealed_.length : at_ + count;
+  }
+
+ private:
+  aes128_gcm& cipher_;
+  bytes sealed_;
+  std::size_t at_ = 0;
+  bool failed_ = false;
+};
+
+/// Calls visit(offset, length, fetch) for each CRYPTO frame until it returns false; fetch(at) yields a byte of it. Ends
+/// at a frame that Initial packets do not carry, or that does not fit [RFC 9000 17.2.2, 19].
+template <class Visit> void for_each_crypto_frame(quic_plain_text& plain, Visit&& visit) {
+  enum frame_type : std::uint64_t { padding = 0, ping = 1, ack = 2, ack_ecn = 3, crypto = 6 };
+  while (plain.left() != 0) {
+    const std::uint64_t type = plain.integer();
+    if (type == padding || type == ping) continue;
+    if (type == ack || type == ack_ecn) {
+      // Largest acknowledged, delay, count of ranges, first range; the ranges; the counts of ECN [RFC 9000 19.3].
+      plain.integer(), plain.integer();
+      std::uint64_t ranges = plain.integer();
+      plain.integer();
+      for (; ranges != 0 && !plain.failed(); --ranges) plain.integer(), plain.integer();  // two bytes or more
+      for (unsigned counts = type == ack_ecn ? 3 : 0; counts != 0; --counts) plain.integer();
+    } else if (type == crypto) {  // [RFC 9000 19.6]
+      const std::uint64_t offset = plain.integer(), length = plain.integer();
+      if (plain.failed() || length > plain.left()) return;
+      const auto fetch = [&plain](std::size_t at) { return plain.peek(at); };
+      if (!visit(offset, static_cast<std::size_t>(length), fetch)) return;
+      plain.skip(static_cast<std::size_t>(length));
+    } else {
+      return;
+    }
+  }
+}
+
+/// The part of an Initial packet's header that is protected, laid open [RFC 9001 5.4].
+struct quic_protected_header {
+  std::uint64_t packet_number;
+  std::uint8_t first;          ///< first byte of the packet
+  std::uint8_t number_length;  ///< of the packet number, 1 to 4
+  std::uint8_t number_octets[4];
+};
+
+/// Takes header protection off a packet whose `body` was captured. `expected` is one more than the largest packet
+/// number so far.
+JOYFULJAY_OWN_FRAME inline void unprotect_quic_header(const quic_packet& p, const quic_keys& keys,
+                                                      std::uint64_t expected, quic_protected_header& out) {
+  std::uint8_t sample[aes128::block_length], mask[aes128::block_length];
+  std::memcpy(sample, p.body.data + sizeof out.number_octets, sizeof sample);
+  aes128(keys.header_protection).encrypt(sample, mask);
+  out.first = static_cast<std::uint8_t>(p.first ^ (mask[0] & 0x0F));
+  out.number_length = static_cast<std::uint8_t>((out.first & 3) + 1);
+  std::uint32_t truncated = 0;
+  for (unsigned at = 0; at < out.number_length; ++at) {
+    out.number_octets[at] = static_cast<std::uint8_t>(p.body.data[at] ^ mask[at + 1]);
+    truncated = truncated << 8 | out.number_octets[at];
+  }
+  out.packet_number = decode_quic_packet_number(truncated, out.number_length, expected);
+}
+
+namespace detail {
+
+/// The packet number worked into the initialisation vector [RFC 9001 5.3].
+struct quic_nonce {
+  std::uint8_t octets[aes128_gcm::nonce_length];
+
+  quic_nonce(const std::uint8_t (&iv)[aes128_gcm::nonce_length], std::uint64_t number) {
+    std::memcpy(octets, iv, sizeof octets);
+    for (unsigned at = 0; at < 8; ++at) octets[11 - at] ^= static_cast<std::uint8_t>(number >> 8 * at);
+  }
+};
+
+}  // namespace detail
+
+/// An Initial packet whose `body` was captured, and the keys that may open it. About 550 bytes.
+class quic_initial {
+ public:
+  quic_initial(const quic_packet& p, const quic_protected_header& header, const quic_keys& keys)
+      : sealed_(p.body.after(header.number_length)),
+        cipher_(keys.key, detail::quic_nonce(keys.iv, header.packet_number).octets) {
+    cipher_.authenticate({&header.first, 1});  // [RFC 9001 5.3]
+    cipher_.authenticate(p.header.after(1));
+    cipher_.authenticate({header.number_octets, header.number_length});
+  }
+  /// Whether the tag fits. To be asked once, before anything is read.
+  bool is_genuine() { return cipher_.is_genuine(sealed_); }
+  quic_plain_text plain_text() { return {cipher_, sealed_.first(sealed_.length - aes128_gcm::tag_length)}; }
+
+ private:
+  bytes sealed_;
+  aes128_gcm cipher_;
+};
+
+/// Bytes of a stream laid into a window in any order; the first that comes for a place stays. Starts as zero bytes.
+/// `Pieces`: how many stretches with gaps between them it can tell apart.
+template <std::size_t Size, std::size_t Pieces = 32> struct byte_window {
+  static_assert(Size < 65536 && Pieces > 0, "joyfuljay: a byte_window has 1 to 65535 bytes and at least one piece");
+  struct piece {
+    std::uint16_t begin, end;
+  };
+  piece pieces[Pieces];  ///< sorted, with gaps between them
+  std::uint16_t piece_count;
+  std::uint8_t octets[Size];
+
+  void clear() { piece_count = 0; }
+  /// What came without a gap from the start on.
+  bytes contiguous() const {
+    const bool started = piece_count != 0 && pieces[0].begin == 0;
+    return {octets, started ? pieces[0].end : std::size_t{0}};
+  }
+  /// Lays fetch(0) to fetch(length - 1) from `offset` on; what lies beyond the window is ignored. False when there are
+  /// too many gaps: nothing is taken then. At most `Pieces` steps, and one for each byte.
+  template <class Fetch> bool add(std::uint64_t offset, std::size_t length, Fetch&& fetch) {
+    if (offset >= Size || length == 0) return true;
+    const std::size_t begin = static_cast<std::size_t>(offset);
+    const std::size_t end = begin + (length < Size - begin ? length : Size - begin);
+    const auto fill = [&](std::size_t from, std::size_t to) {
+      for (std::size_t at = from; at < to; ++at) octets[at] = fetch(at - begin);
+    };
+    // The pieces [first, last) overlap or touch the new one and become one with it.
+    std::size_t first = 0;
+    while (first < piece_count && pieces[first].end < begin) ++first;
+    std::size_t last = first, filled = begin;
+    for (; last < piece_count && pieces[last].begin <= end; ++last) {
+      fill(filled, pieces[last].begin);
+      if (pieces[last].end > filled) filled = pieces[last].end;
+    }
+    if (first == last && piece_count == Pieces) return false;
+    fill(filled, end);
+    replace(first, last, begin, end);
+    return true;
+  }
+
+ private:
+  void replace(std::size_t first, std::size_t last, std::size_t begin, std::size_t end) {
+    if (first != last) {
+      if (pieces[first].begin < begin) begin = pieces[first].begin;
+      if (pieces[last - 1].end > end) end = pieces[last - 1].end;
+    }
+    std::memmove(pieces + first + 1, pieces + last, (piece_count - last) * sizeof(piece));
+    pieces[first] = {static_cast<std::uint16_t>(begin), static_cast<std::uint16_t>(end)};
+    piece_count = static_cast<std::uint16_t>(piece_count + 1 - (last - first));
+  }
+};
+
+/// Which values the spin bit had in short-header packets, by direction [RFC 9000 17.4]. One byte; starts as zero.
+struct spin_watch {
+  std::uint8_t seen;  ///< two bits a direction: a zero, a one
+
+  void note(direction dir, std::uint8_t first_byte) {
+    const unsigned value = (first_byte & 0x20) != 0 ? 2 : 1;
+    seen = static_cast<std::uint8_t>(seen | value << 2 * dir);
+  }
+  /// Whether the bit changed within a direction.
+  bool spins() const { return (seen & 3) == 3 || (seen & 12) == 12; }
+};
+
+/// What a flow shows of QUIC in numbers. Starts as zero bytes.
+struct quic_facts {
+  std::uint32_t versions[2];  ///< of the first long header of a known version, by direction; 0: none yet
+  std::uint32_t initial_packets;
+  std::uint8_t destination_id_length, source_id_length;
+  std::uint8_t packet_number_length;  ///< of the first Initial that was opened, 1 to 4; 0: none yet
+  std::uint8_t connections;           ///< client Destination Connection IDs that opened a packet
+  direction client;                   ///< of the first of them; the initiator until then
+  spin_watch spin;
+  bool detected;         ///< a long header of a known version, a negotiation or a reserved version was seen
+  bool has_long_header;  ///< the first of these
+  bool zero_rtt, retry;
+  bool has_hello;   ///< a whole and well-formed ClientHello was seen
+  bool hello_lost;  ///< bytes of one were dropped for want of a window or of pieces in it
+
+  /// The answering side's version is the one that both agreed on. 0 when only negotiations were seen.
+  std::uint32_t version() const {
+    const std::uint32_t answer = versions[client == fwd ? bwd : fwd];
+    return answer != 0 ? answer : versions[client];
+  }
+  /// Whether a further Initial packet would be opened: until then windows are needed.
+  bool opens_more(std::uint32_t max_initials) const { return !has_hello && initial_packets < max_initials; }
+
+  void note(const quic_packet& p, direction dir) {
+    if (p.type == quic_packet_type::one_rtt) return spin.note(dir, p.first);
+    const bool is_known = p.type != quic_packet_type::negotiation && p.type != quic_packet_type::reserved;
+    if (!detected || (is_known && !has_long_header)) {
+      destination_id_length = static_cast<std::uint8_t>(p.destination_id.length);
+      source_id_length = static_cast<std::uint8_t>(p.source_id.length);
+    }
+    detected = true;
+    if (!is_known) return;
+    has_long_header = true;
+    if (versions[dir] == 0) versions[dir] = p.version;
+    zero_rtt = zero_rtt || p.type == quic_packet_type::zero_rtt;
+    retry = retry || p.type == quic_packet_type::retry;
+    if (p.type == quic_packet_type::initial && initial_packets != 0xFFFFFFFF) ++initial_packets;
+  }
+};
+
+/// The keys of a client-chosen Destination Connection ID, as far as they must be remembered. Starts as zero bytes.
+struct quic_connection {
+  std::uint64_t expected[2];  ///< by side: one more than the largest packet number opened so far
+  std::uint8_t id[detail::longest_quic_id];
+  std::uint8_t id_length;
+  direction client;
+
+  void start(bytes destination_id, direction client_direction) {
+    *this = {};
+    id_length = static_cast<std::uint8_t>(destination_id.length);
+    if (id_length != 0) std::memcpy(id, destination_id.data, id_length);
+    client = client_direction;
+  }
+};
+
+/// For flows that are not QUIC yet: whether this datagram makes them so. If not, it is noted for the spin bit alone;
+/// if so, it is to be read with `read_quic`, `quic_facts::spin` being what was noted before.
+inline bool starts_quic(const packet& p, spin_watch& spin) {
+  if (p.is_later_fragment) return false;
+  detail::quic_datagram datagram(p.payload, p.payload_len, false);
+  quic_packet first;
+  if (!datagram.next(first)) return false;
+  if (first.type != quic_packet_type::one_rtt) return true;
+  spin.note(p.dir, first.first);
+  return false;
+}
+
+namespace detail {
+
+/// The body of the ClientHello that a stream of handshake messages opens with; empty until it is whole [RFC 8446 4].
+inline bytes whole_client_hello(bytes stream) {
+  reader input(stream);
+  const auto header = input.take<4>();
+  const std::size_t length = header.u32<0>() & 0xFFFFFF;
+  if (input.failed() || header.u8<0>() != 1 || length > input.left()) return {};
+  return input.rest().first(length);
+}
+
+/// Opens the Initial packets of one datagram.
+template <std::size_t Count, class Windows, class OnHello> struct quic_opener {
+  quic_facts& facts;
+  quic_connection (&connections)[Count];
+  Windows& window_of;
+  OnHello& on_hello;
+  direction dir;
+
+  /// As a packet of the connections known so far, then as the first of a new client.
+  JOYFULJAY_OWN_FRAME void open(const quic_packet& p) {
+    if (p.body.empty()) return;
+    const unsigned known = facts.connections;
+    bool is_open = false;
+    for (unsigned number = 0; number <= known && number < Count && !is_open; ++number) {
+      if (number == known) connections[number].start(p.destination_id, dir);
+      is_open = open(p, number);
+    }
+  }
+
+ private:
+  bool open(const quic_packet& p, unsigned number) {
+    quic_connection& connection = connections[number];
+    const quic_side side = dir == connection.client ? from_client : from_server;
+    quic_keys keys;
+    quic_protected_header header;
+    derive_quic_keys(p.version, {connection.id, connection.id_length}, side, keys);
+    unprotect_quic_header(p, keys, connection.expected[side], header);
+    bytes hello;
+    if (!read(p, header, keys, side, number, hello)) return false;
+    if (facts.packet_number_length == 0) facts.packet_number_length = header.number_length;
+    if (header.packet_number >= connection.expected[side]) connection.expected[side] = header.packet_number + 1;
+    if (facts.connections == 0) facts.client = dir;
+    if (facts.connections == number) ++facts.connections;
+    if (!hello.empty()) facts.has_hello = on_hello(hello, number);  // last: it may overwrite the connections
+    return true;
+  }
+  /// False unless the tag fits.
+  JOYFULJAY_OWN_FRAME bool read(const quic_packet& p, const quic_protected_header& header, const quic_keys& keys,
+                                quic_side side, unsigned number, bytes& hello) {
+    quic_initial initial(p, header, keys);
+    if (!initial.is_genuine()) return false;
+    if (side == from_client) hello = take_crypto(initial.plain_text(), number);
+    return true;
+  }
+  /// Lays CRYPTO bytes into the connection's window. The ClientHello's body once it is whole.
+  bytes take_crypto(quic_plain_text plain, unsigned number) {
+    decltype(window_of(number)) window = nullptr;
+    bytes hello;
+    for_each_crypto_frame(plain, [&](std::uint64_t offset, std::size_t length, const auto& fetch) {
+      if (window == nullptr) window = window_of(number);
+      if (window == nullptr || !window->add(offset, length, fetch)) facts.hello_lost = true;
+      if (window == nullptr) return false;
+      hello = whole_client_hello(window->contiguous());
+      return hello.empty();  // what follows a whole hello is not worth its decryption
+    });
+    return hello;
+  }
+};
+
+#undef JOYFULJAY_OWN_FRAME
+
+}  // namespace detail
+
+/// Reads one UDP datagram of a flow.
+///   window_of(unsigned connection)             a pointer to the byte_window that this connection has or gets, null
+///                                              when there is none; called when CRYPTO bytes are to be laid into it
+///   on_hello(bytes body, unsigned connection)  whether the ClientHello is well-formed. When it says true, windows and
+///                                              `connections` are not touched again: its results may lie there
+/// Nothing is opened once there was a well-formed hello, nor behind the first `MaxInitials` Initials of the flow. An
+/// Initial costs at most `Connections` + 1 attempts: for 1200 bytes 200,000 instructions each, 400,000 when it opens
+/// (x86-64; half of the former derives keys).
+template <std::uint32_t MaxInitials, std::size_t Connections, class Windows, class OnHello>
+void read_quic(const packet& p, quic_facts& facts, quic_connection (&connections)[Connections], Windows&& window_of,
+               OnHello&& on_hello) {
+  if (p.is_later_fragment) return;
+  detail::quic_opener<Connections, std::remove_reference_t<Windows>, std::remove_reference_t<OnHello>> opener{
+      facts, connections, window_of, on_hello, p.dir};
+  walk_quic_datagram(p.payload, p.payload_len, facts.has_long_header, [&](const quic_packet& found) {
+    const bool is_opened = found.type == quic_packet_type::initial && facts.opens_more(MaxInitials);
+    facts.note(found, p.dir);
+    if (is_opened) opener.open(found);
+  });
+}
+
 // ---- 8.3 SSH [RFC 4253]
 
 /// An identification line [RFC 4253 4.2]. Views borrow the line.
@@ -2300,6 +2908,285 @@ inline bool hassh_of(bytes lists, bool of_server, std::uint8_t (&out)[md5::diges
   return true;
 }
 
+// ---- 8.4 DNS [RFC 1035]
+// Messages in; the first query and its response out. Names are walked with the traps of RFC 9267 in mind: pointers only
+// go back, names end after 255 bytes, and all the names of a message together have a number of steps to go.
+
+/// A message, as far as it was read.
+struct dns_message {
+  std::uint16_t id, flags;                       ///< as in the header
+  std::uint16_t answers, authority, additional;  ///< counts of the header
+  std::uint16_t question_type;                   ///< of the first question
+  bool has_question;
+  bool has_ttl;                    ///< an answer was read
+  std::uint32_t min_ttl, max_ttl;  ///< over the answers of a response, seconds
+
+  bool is_response() const { return (flags & 0x8000) != 0; }
+};
+
+namespace detail {
+
+inline constexpr std::size_t longest_dns_message = 65535;  // [RFC 1035 4.2.2]
+inline constexpr std::size_t dns_header_length = 12;       // [RFC 1035 4.1.1]; the first question follows
+inline constexpr unsigned longest_dns_name = 255;          // length bytes included [RFC 1035 3.1]
+// Labels and pointers in a message, all names together. A message of 1500 bytes has room for 102 records behind a name
+// of 127 labels, so only chains of pointers come that far, which no server writes.
+inline constexpr unsigned max_dns_steps = 16384;
+
+inline bool is_dns_opcode(unsigned opcode) {  // query, inverse, status, notify, update, stateful operations (IANA)
+  return opcode <= 6 && opcode != 3;
+}
+
+/// Walks a name from `at` on and leaves `at` behind it. `steps` is what the message has left.
+template <class Visit> bool walk_dns_name(bytes message, std::size_t& at, unsigned& steps, Visit&& visit_label) {
+  std::size_t here = at;
+  std::size_t run = at;  // where the labels being read start: a pointer goes before them [RFC 9267 2]
+  bool is_behind_pointer = false;
+  unsigned length = 1;
+  for (; steps != 0; --steps) {
+    if (here >= message.length) return false;
+    const unsigned label = message.data[here++];
+    if (label >= 0xC0) {  // [RFC 1035 4.1.4]
+      if (here == message.length) return false;
+      const std::size_t target = (label & 0x3Fu) << 8 | message.data[here++];
+      if (!is_behind_pointer) at = here;
+      is_behind_pointer = true;
+      if (target >= run) return false;
+      here = run = target;
+    } else if (label > 63) {
+      return false;
+    } else if (label == 0) {
+      if (!is_behind_pointer) at = here;
+      return true;
+    } else {
+      length += 1 + label;
+      if (length > longest_dns_name || label > message.length - here) return false;
+      visit_label(bytes{message.data + here, label});
+      here += label;
+    }
+  }
+  return false;
+}
+
+/// Walks the records of one message.
+class dns_parser {
+ public:
+  explicit dns_parser(bytes message) : message_(message.first(longest_dns_message)) {}
+
+  bool parse(dns_message& out) {
+    reader input(message_);
+    const auto header = input.take<dns_header_length>();
+    if (input.failed()) return false;
+    out = {};
+    out.id = header.u16<0>();
+    out.flags = header.u16<2>();
+    out.answers = header.u16<6>();
+    out.authority = header.u16<8>();
+    out.additional = header.u16<10>();
+    const unsigned questions = header.u16<4>();
+    if (!is_dns_opcode(out.flags >> 11 & 15u)) return false;
+    if ((questions | out.answers | out.authority | out.additional) == 0 && !out.is_response()) return false;
+    at_ = dns_header_length;
+    const bool are_whole = read_questions(questions, out);
+    if (questions != 0 && !out.has_question) return false;
+    if (are_whole && out.is_response()) read_answers(out);
+    return true;
+  }
+
+ private:
+  bool skip_name() {
+    return walk_dns_name(message_, at_, steps_, [](bytes) {});
+  }
+  /// The next `Length` bytes, when they are there.
+  template <std::size_t Length> bool take(block<Length>& out) {
+    if (at_ > message_.length || message_.length - at_ < Length) return false;
+    out = block<Length>(message_.data + at_);
+    at_ += Length;
+    return true;
+  }
+  bool read_questions(unsigned count, dns_message& out) {  // [RFC 1035 4.1.2], five bytes or more each
+    block<4> fields(zeros);
+    for (unsigned number = 0; number < count; ++number) {
+      if (!skip_name() || !take(fields)) return false;
+      if (number == 0) out.question_type = fields.u16<0>(), out.has_question = true;
+    }
+    return true;
+  }
+  void read_answers(dns_message& out) {  // [RFC 1035 4.1.3], eleven bytes or more each
+    block<10> fields(zeros);
+    for (unsigned number = 0; number < out.answers && skip_name() && take(fields); ++number) {
+      const std::uint32_t ttl = fields.u32<4>();
+      if (!out.has_ttl || ttl < out.min_ttl) out.min_ttl = ttl;
+      if (!out.has_ttl || ttl > out.max_ttl) out.max_ttl = ttl;
+      out.has_ttl = true;
+      at_ += fields.u16<8>();
+    }
+  }
+
+  bytes message_;
+  std::size_t at_ = 0;
+  unsigned steps_ = max_dns_steps;
+};
+
+}  // namespace detail
+
+/// False for what is not DNS: too short, an unknown operation, a query without records, a first question that is not
+/// whole. What is wrong behind the first question ends the reading and no more.
+inline bool parse_dns(bytes message, dns_message& out) { return detail::dns_parser(message).parse(out); }
+
+/// Calls put(char) for the characters of the first question's name, at most 253: labels as they are, dots between
+/// them, `?` for what is not printable ASCII. `message` is one that `parse_dns` found to have a question.
+template <class Put> void write_dns_question_name(bytes message, Put&& put) {
+  std::size_t at = detail::dns_header_length;
+  unsigned steps = detail::max_dns_steps;
+  bool is_first = true;
+  detail::walk_dns_name(message, at, steps, [&](bytes label) {
+    if (!is_first) put('.');
+    is_first = false;
+    for (std::size_t i = 0; i < label.length; ++i) {
+      const std::uint8_t octet = label.data[i];
+      put(octet >= 0x20 && octet <= 0x7E ? static_cast<char>(octet) : '?');
+    }
+  });
+}
+
+/// "A", "AAAA", "TYPE4711" [RFC 1035 3.2.2, RFC 3596, RFC 2782, RFC 9460, RFC 3597 5].
+inline text<9> dns_type_name(std::uint16_t type) {
+  struct entry {
+    std::uint16_t type;
+    char name[6];
+  };
+  static constexpr entry entries[] = {{1, "A"},    {2, "NS"},    {5, "CNAME"}, {6, "SOA"},    {12, "PTR"}, {15, "MX"},
+                                      {16, "TXT"}, {28, "AAAA"}, {33, "SRV"},  {65, "HTTPS"}, {255, "ANY"}};
+  text<9> name;
+  for (const entry& known : entries)
+    if (known.type == type) name.append(known.name);
+  if (name.length != 0) return name;
+  name.append("TYPE");
+  name.append_decimal(type);
+  return name;
+}
+
+/// "NOERROR", "NXDOMAIN", "RCODE9" [RFC 1035 4.1.1].
+inline text<8> dns_rcode_name(unsigned rcode) {
+  static constexpr char names[][9] = {"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"};
+  text<8> name;
+  if (rcode < sizeof names / sizeof names[0]) {
+    name.append(names[rcode]);
+  } else {
+    name.append("RCODE");
+    name.append_decimal(rcode);
+  }
+  return name;
+}
+
+/// One exchange of a flow: Q is its first query, R the first response with Q's ID, else the first response. Starts as
+/// zero bytes.
+///
+/// "First" is by arrival in UDP; in TCP the initiator's messages come before the responder's, whenever they arrive. Two
+/// things are not remembered: of the responses that arrive before Q all but the first, and R's question when a query
+/// without one takes Q's place.
+struct dns_facts {
+  std::uint32_t min_ttl, max_ttl;  ///< of R, seconds; 0 without answers
+  std::uint16_t query_id, query_flags, response_id, response_flags;
+  std::uint16_t answers, authority, additional;  ///< of R
+  std::uint16_t question_type;                   ///< of Q, else of R
+  bool has_query, has_response;
+  bool has_question;                       ///< Q or R has one; its name is the one that the reader said was to be kept
+  bool is_querys_question;                 ///< it is Q's
+  std::uint8_t query_rank, response_rank;  ///< lower is earlier, whenever it arrives
+
+  enum outcome : std::uint8_t { none, valid, invalid };
+  outcome first_message[2];  ///< TCP: the first message of each direction
+
+  /// TCP flows whose first message is not valid are not DNS.
+  bool detected() const {
+    const outcome first = first_message[fwd] != none ? first_message[fwd] : first_message[bwd];
+    return first != invalid && (has_query || has_response);
+  }
+  bool truncated() const { return ((has_response ? response_flags : query_flags) & 0x0200) != 0; }
+  bool recursion_desired() const { return ((has_query ? query_flags : response_flags) & 0x0100) != 0; }
+  bool recursion_available() const { return (response_flags & 0x0080) != 0; }
+  unsigned rcode() const { return response_flags & 15u; }
+};
+
+/// Feeds messages to dns_facts. Both functions return whether the first question of this message is the one to show:
+/// its name is to be written (`write_dns_question_name`) over the one kept so far. A name only counts while
+/// `has_question`.
+class dns_reader {
+ public:
+  explicit dns_reader(dns_facts& facts) : facts_(facts) {}
+
+  /// The payload of a UDP packet.
+  bool datagram(bytes message) {
+    dns_message m;
+    return parse_dns(message, m) && take(m, 0);
+  }
+  /// One message of a TCP stream, without its length, in the order of its direction; see `for_each_dns_message`.
+  bool stream_message(bytes message, direction dir) {
+    dns_message m;
+    const bool is_valid = parse_dns(message, m);
+    if (facts_.first_message[dir] == dns_facts::none)
+      facts_.first_message[dir] = is_valid ? dns_facts::valid : dns_facts::invalid;
+    return is_valid && take(m, dir == fwd ? 0 : 1);
+  }
+
+ private:
+  bool take(const dns_message& m, std::uint8_t rank) {
+    return m.is_response() ? take_response(m, rank) : take_query(m, rank);
+  }
+  bool take_query(const dns_message& m, std::uint8_t rank) {
+    if (facts_.has_query && rank >= facts_.query_rank) return false;
+    facts_.has_query = true;
+    facts_.query_id = m.id;
+    facts_.query_flags = m.flags;
+    facts_.query_rank = rank;
+    if (m.has_question) return show_question(m, true);
+    if (facts_.is_querys_question) facts_.has_question = facts_.is_querys_question = false;
+    return false;
+  }
+  bool take_response(const dns_message& m, std::uint8_t rank) {
+    if (facts_.has_response) {
+      const bool old_fits = fits(facts_.response_id), new_fits = fits(m.id);
+      if (old_fits != new_fits ? old_fits : rank >= facts_.response_rank) return false;
+    }
+    facts_.has_response = true;
+    facts_.response_id = m.id;
+    facts_.response_flags = m.flags;
+    facts_.response_rank = rank;
+    facts_.answers = m.answers;
+    facts_.authority = m.authority;
+    facts_.additional = m.additional;
+    facts_.min_ttl = m.min_ttl;
+    facts_.max_ttl = m.max_ttl;
+    return !facts_.is_querys_question && show_question(m, false);
+  }
+  bool fits(std::uint16_t response_id) const { return facts_.has_query && facts_.query_id == response_id; }
+  bool show_question(const dns_message& m, bool is_querys) {
+    facts_.has_question = m.has_question;
+    facts_.is_querys_question = is_querys;
+    facts_.question_type = m.question_type;
+    return m.has_question;
+  }
+  dns_facts& facts_;
+};
+
+/// Cuts messages from the contiguous bytes of one direction of a TCP stream, from offset `at` on [RFC 1035 4.2.2].
+/// Calls visit(bytes message) for each that is whole, with `is_final` also for one that is cut at the end. Returns
+/// where to go on when there is more. A length that no message has ends the stream for good.
+template <class Visit> std::size_t for_each_dns_message(bytes stream, std::size_t at, bool is_final, Visit&& visit) {
+  for (reader input(stream.after(at)); input.left() >= 2;) {
+    const std::size_t length = input.take<2>().u16<0>();
+    if (length < detail::dns_header_length) break;
+    if (length > input.left() && !is_final) break;
+    const bytes message = input.rest().first(length);
+    visit(message);
+    at += 2 + message.length;
+    input.skip(message.length);
+  }
+  return at;
+}
+
 // ---- 9. Handshakes -----------------------------------------------------------------------------------------------
 // Packets in, records out: what a flow learned from the messages in the clear at its beginning. A stream is read in
 // order, byte by byte or whole segments alike, by small state machines that remember where in a record or message they
@@ -2338,7 +3225,7 @@ template <std::size_t Capacity> struct wire_text {
 
 /// One packet on its way through a stream, and whether it was counted for a unit of the protocol.
 struct passing_packet {
-  bool from_client;
+  bool from_client, on_dns_port;
   bool counted;
   bool in_header;  ///< brought bytes of a header that is not complete yet
 };
@@ -2483,15 +3370,46 @@ template <class Config> struct ssh_record : ssh_facts {
   wire_text<Config::max_name> software[2];
 };
 
+/// What is learned from a ClientHello in QUIC takes the place of what it took to get there.
+template <class Config> struct quic_hello {
+  std::uint8_t ja3[md5::digest_length];
+  ja4_fingerprint ja4;
+  wire_text<Config::max_name> server_name;
+  wire_text<Config::max_protocol_name> protocol;
+};
+template <class Config> struct quic_record {
+  static_assert(Config::quic_connections >= 1 && Config::quic_connections <= 4,
+                "joyfuljay: Config::quic_connections must be 1 to 4");
+  quic_facts facts;
+  union {
+    quic_connection connections[Config::quic_connections];
+    quic_hello<Config> hello;  // once facts.has_hello
+  };
+};
+
+/// Where the reading of DNS messages in TCP stands [RFC 1035 4.2.2].
+struct dns_stream {
+  std::uint16_t message_left;
+  std::uint8_t length_have;  // bytes of the length seen
+  bool is_split;
+};
+template <class Config> struct dns_record {
+  dns_facts facts;
+  dns_stream streams[2];
+  wire_text<Config::max_name> name;
+};
+
 /// One record of the pool.
-template <class Config, bool Tls, bool Ssh> struct handshake_record {
+template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> struct handshake_record {
   static constexpr unsigned streams = 4;
   handshake_protocol protocol;
   std::uint8_t lost;               // bit by stream: its buffer was taken away
   std::uint16_t buffers[streams];  // by direction, or by QUIC connection; 0: none
   union {
     std::conditional_t<Tls, tls_record<Config>, nothing> tls;
+    std::conditional_t<Quic, quic_record<Config>, nothing> quic;
     std::conditional_t<Ssh, ssh_record<Config>, nothing> ssh;
+    std::conditional_t<Dns, dns_record<Config>, nothing> dns;
   };
 };
 
@@ -2500,6 +3418,11 @@ struct held_piece {
   std::uint16_t offset, length;  // in the stream
   std::uint8_t packet;           // which one brought it: one packet may fill several holes
   bool counted;
+};
+
+template <class Config> struct held_octets {
+  held_piece pieces[Config::held_pieces];  // ascending
+  std::uint8_t octets[Config::handshake_buffer_bytes];
 };
 
 /// The bytes of one stream that have to wait: at the start the message that is being joined, behind it, at their
@@ -2511,8 +3434,10 @@ template <class Config> struct handshake_buffer {
   std::uint16_t origin;        // offset in the stream of octets[0]
   std::uint16_t joined;
   std::uint8_t stream, held, packets;
-  held_piece pieces[Config::held_pieces];  // ascending
-  std::uint8_t octets[Config::handshake_buffer_bytes];
+  union {
+    held_octets<Config> tcp;
+    byte_window<Config::handshake_buffer_bytes, Config::held_pieces> crypto;  // of a QUIC connection
+  };
 };
 
 /// In place of all that, in an engine whose groups ask for no handshake.
@@ -2527,7 +3452,14 @@ struct no_handshakes {
 struct stream_positions {
   stream_position streams[2];
 };
-template <bool Streams> struct handshake_slot : std::conditional_t<Streams, stream_positions, nothing> {
+struct no_streams {};
+struct spin_before {
+  spin_watch spin;  // of datagrams before the first that shows QUIC
+};
+struct no_spin {};
+template <bool Streams, bool Quic>
+struct handshake_slot : std::conditional_t<Streams, stream_positions, no_streams>,
+                        std::conditional_t<Quic, spin_before, no_spin> {
   std::uint32_t record;  // 0: none
   std::uint8_t handshake_marks;
   static constexpr std::uint8_t dropped = 1, name_cut = 2, initiator_is_client = 4, responder_is_client = 8;
@@ -2572,6 +3504,7 @@ template <class Config, std::size_t Capacity> class buffer_pool {
     b.stream = static_cast<std::uint8_t>(stream);
     b.origin = b.joined = 0;
     b.held = b.packets = 0;
+    b.crypto.clear();
     b.newer = 0;
     b.older = newest_;
     (newest_ != 0 ? (*this)[newest_].newer : oldest_) = static_cast<std::uint16_t>(number);
@@ -2595,10 +3528,11 @@ template <class Config, std::size_t Capacity> class buffer_pool {
 
 /// Records and buffers, and everything that reads into them. The engine gives flows their records, because for want of
 /// one it ends another flow; a buffer is taken away from the stream that holds one longest.
-template <class Config, bool Tls, bool Ssh> class handshake_reader {
+template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake_reader {
  public:
-  using slot = handshake_slot<Tls || Ssh>;
-  using record_type = handshake_record<Config, Tls, Ssh>;
+  static constexpr bool reads_streams = Tls || Ssh || Dns;
+  using slot = handshake_slot<reads_streams, Quic>;
+  using record_type = handshake_record<Config, Tls, Quic, Ssh, Dns>;
   using buffer_type = handshake_buffer<Config>;
 
   static constexpr std::size_t record_capacity =
@@ -2613,6 +3547,10 @@ template <class Config, bool Tls, bool Ssh> class handshake_reader {
                 "joyfuljay: Config::held_pieces must be between 1 and 255");
 
   const record_type& record(const slot& flow) const { return records_[flow.record - 1]; }
+  static constexpr bool reads_quic = Quic;
+  bool shows_quic_hello(const slot& flow) const {
+    return protocol_of(flow) == handshake_protocol::quic && record(flow).quic.facts.has_hello;
+  }
   /// The protocol whose record the flow holds.
   handshake_protocol protocol_of(const slot& flow) const {
     return flow.record != 0 ? record(flow).protocol : handshake_protocol::none;
@@ -2624,6 +3562,8 @@ template <class Config, bool Tls, bool Ssh> class handshake_reader {
     if (record(flow).lost != 0) return true;
     for (const std::uint16_t buffer : record(flow).buffers)
       if (buffer != 0 && buffers_[buffer].held != 0) return true;
+    if constexpr (Quic)
+      if (protocol_of(flow) == handshake_protocol::quic) return record(flow).quic.facts.hello_lost;
     return false;
   }
   /// The sender of the first SYN without ACK is the client, of one with ACK the server; without a SYN the side on the
@@ -2634,17 +3574,32 @@ template <class Config, bool Tls, bool Ssh> class handshake_reader {
     return initiator_port != ssh_port || responder_port == ssh_port;
   }
 
-  /// Whether the packet cannot be read unless the flow has a record.
-  bool needs_record(const slot& flow, const packet& p) const {
-    if (flow.record != 0 || p.is_later_fragment || p.payload_len == 0) return false;
-    return p.protocol == ip_protocol::tcp && segment_needs_record(flow, p);
+  /// The record that a flow without one must get before `read` can learn from the packet; `none` for most packets.
+  handshake_protocol wanted_record(slot& flow, const packet& p) {
+    if (flow.record != 0 || p.is_later_fragment || p.payload_len == 0) return handshake_protocol::none;
+    if constexpr (reads_streams)
+      if (p.protocol == ip_protocol::tcp)
+        return segment_needs_record(flow, p) ? handshake_protocol::undecided : handshake_protocol::none;
+    if (p.protocol != ip_protocol::udp) return handshake_protocol::none;
+    if constexpr (Dns) {
+      dns_message unused;
+      if (is_on_dns_port(p) && parse_dns(p.payload, unused)) return handshake_protocol::dns;
+    }
+    if constexpr (Quic)
+      if (starts_quic(p, flow.spin)) return handshake_protocol::quic;
+    return handshake_protocol::none;
   }
   /// False when none is left.
-  bool take_record(slot& flow) {
+  bool take_record(slot& flow, handshake_protocol protocol) {
     flow.record = pool_.take(links_);
     if (flow.record == 0) return false;
-    record(flow) = record_type{};
-    record(flow).protocol = handshake_protocol::undecided;
+    record_type& r = record(flow);
+    r = record_type{};
+    r.protocol = protocol;
+    if constexpr (Quic)
+      if (protocol == handshake_protocol::quic) r.quic = {}, r.quic.facts.spin = flow.spin;
+    if constexpr (Dns)
+      if (protocol == handshake_protocol::dns) r.dns = {};
     return true;
   }
   void give_back_record(slot& flow) {
@@ -2654,13 +3609,28 @@ template <class Config, bool Tls, bool Ssh> class handshake_reader {
   }
   /// Reads a packet of the flow. Afterwards the flow may hold no record any more.
   void read(slot& flow, const packet& p) {
-    if (p.has_tcp_header) read_segment(flow, p);
-    if (flow.record != 0 && is_useless(flow)) give_back_record(flow);
+    if constexpr (reads_streams)
+      if (p.has_tcp_header) {
+        read_segment(flow, p);
+        if (flow.record != 0 && is_useless(flow)) give_back_record(flow);
+        return;
+      }
+    if (flow.record == 0 || p.is_later_fragment || p.protocol != ip_protocol::udp) return;
+    if constexpr (Quic)
+      if (record(flow).protocol == handshake_protocol::quic) read_quic_datagram(flow, p);
+    if constexpr (Dns)
+      if (record(flow).protocol == handshake_protocol::dns) read_dns_datagram(flow, p);
+  }
+  /// The flow ends: what lies in a buffer is used as far as it goes.
+  void finish(slot& flow) {
+    if constexpr (Dns)
+      if (protocol_of(flow) == handshake_protocol::dns)
+        for (const direction dir : {fwd, bwd}) use_part_of_dns_message(flow, dir);
   }
 
  private:
   using place = stream_position::place;
-  static constexpr std::uint16_t ssh_port = 22;
+  static constexpr std::uint16_t ssh_port = 22, dns_port = 53;
   static constexpr std::size_t buffer_bytes = Config::handshake_buffer_bytes;
 
   record_type& record(const slot& flow) { return records_[flow.record - 1]; }
@@ -2703,9 +3673,9 @@ template <class Config, bool Tls, bool Ssh> class handshake_reader {
   bytes join(slot& flow, direction dir, std::uint16_t at, bytes part) {
     buffer_type& buffer = take_buffer(flow, dir, at);
     JOYFULJAY_ASSERT(buffer.joined + part.length <= buffer_bytes);
-    std::memmove(buffer.octets + buffer.joined, part.data, part.length);  // the part may lie in the buffer, behind
+    std::memmove(buffer.tcp.octets + buffer.joined, part.data, part.length);  // the part may lie in the buffer, behind
     buffer.joined = static_cast<std::uint16_t>(buffer.joined + part.length);
-    return {buffer.octets, buffer.joined};
+    return {buffer.tcp.octets, buffer.joined};
   }
 
   // ---- 9.2 TCP streams
@@ -2738,9 +3708,10 @@ template <class Config, bool Tls, bool Ssh> class handshake_reader {
     const bytes part = unread_part(s, p, offset);
     if (part.empty()) return false;
     if (offset != s.read) return true;  // to be held
-    if (s.read == 0 && may_be_tls(part)) return true;
+    if (s.read == 0 && (may_be_tls(part) || (Dns && is_on_dns_port(p)))) return true;
     return Ssh && has_ssh_line(s, part);
   }
+  static bool is_on_dns_port(const packet& p) { return p.source_port == dns_port || p.target_port == dns_port; }
   static bool has_ssh_line(const stream_position& s, bytes run) {
     std::uint8_t letters = s.letters;
     bool found = false;
@@ -2789,7 +3760,7 @@ template <class Config, bool Tls, bool Ssh> class handshake_reader {
     if ((flow.record != 0 && (record(flow).lost >> p.dir & 1) != 0) || offset > out_of_reach) return lose(flow, p.dir);
     bytes part = unread_part(s, p, offset);
     std::uint32_t at = static_cast<std::uint32_t>(offset);
-    passing_packet now{p.dir == client_of(flow, p), false, false};
+    passing_packet now{p.dir == client_of(flow, p), Dns && is_on_dns_port(p), false, false};
     for (;;) {
       const std::size_t there = length_that_is_there(flow, p.dir, at);
       part = part.after(there);
@@ -2799,7 +3770,7 @@ template <class Config, bool Tls, bool Ssh> class handshake_reader {
       if (at == s.read) {
         deliver(flow, p.dir, run, now);
         packet_is_over(flow, p.dir, now);
-        deliver_held(flow, p.dir, now.from_client);
+        deliver_held(flow, p.dir, now);
       } else if (!hold(flow, p.dir, static_cast<std::uint16_t>(at), run)) {
         return lose(flow, p.dir);
       }
@@ -2810,7 +3781,7 @@ template <class Config, bool Tls, bool Ssh> class handshake_reader {
   bytes part_before_held(const slot& flow, direction dir, std::uint32_t at, bytes part) {
     if (const buffer_type* const buffer = buffer_of(flow, dir))
       for (unsigned piece = 0; piece < buffer->held; ++piece)
-        if (buffer->pieces[piece].offset >= at) return part.first(buffer->pieces[piece].offset - at);
+        if (buffer->tcp.pieces[piece].offset >= at) return part.first(buffer->tcp.pieces[piece].offset - at);
     return part;
   }
   /// How many bytes from `at` on were read meanwhile, or are held.
@@ -2818,7 +3789,7 @@ template <class Config, bool Tls, bool Ssh> class handshake_reader {
     std::uint32_t end = at < flow.streams[dir].read ? flow.streams[dir].read : at;
     if (const buffer_type* const buffer = buffer_of(flow, dir))
       for (unsigned number = 0; number < buffer->held; ++number) {
-        const held_piece& piece = buffer->pieces[number];
+        const held_piece& piece = buffer->tcp.pieces[number];
         const std::uint32_t piece_end = std::uint32_t{piece.offset} + piece.length;
         if (piece.offset <= end && piece_end > end) end = piece_end;
       }
@@ -2830,25 +3801,25 @@ template <class Config, bool Tls, bool Ssh> class handshake_reader {
     const std::size_t begin = std::size_t{offset} - buffer.origin;
     if (buffer.held == Config::held_pieces || begin + piece.length > buffer_bytes) return false;
     unsigned at = buffer.held++;
-    for (; at > 0 && buffer.pieces[at - 1].offset > offset; --at) buffer.pieces[at] = buffer.pieces[at - 1];
-    buffer.pieces[at] = {offset, static_cast<std::uint16_t>(piece.length), buffer.packets, false};
-    std::memcpy(buffer.octets + begin, piece.data, piece.length);
+    for (; at > 0 && buffer.tcp.pieces[at - 1].offset > offset; --at) buffer.tcp.pieces[at] = buffer.tcp.pieces[at - 1];
+    buffer.tcp.pieces[at] = {offset, static_cast<std::uint16_t>(piece.length), buffer.packets, false};
+    std::memcpy(buffer.tcp.octets + begin, piece.data, piece.length);
     return true;
   }
-  void deliver_held(slot& flow, direction dir, bool from_client) {
+  void deliver_held(slot& flow, direction dir, const passing_packet& like) {
     for (unsigned turn = 0; turn < Config::held_pieces; ++turn) {
       buffer_type* const buffer = buffer_of(flow, dir);
-      if (buffer == nullptr || buffer->held == 0 || buffer->pieces[0].offset != flow.streams[dir].read) return;
-      const held_piece piece = buffer->pieces[0];
+      if (buffer == nullptr || buffer->held == 0 || buffer->tcp.pieces[0].offset != flow.streams[dir].read) return;
+      const held_piece piece = buffer->tcp.pieces[0];
       --buffer->held;
-      for (unsigned at = 0; at < buffer->held; ++at) buffer->pieces[at] = buffer->pieces[at + 1];
-      passing_packet now{from_client, piece.counted, false};
-      deliver(flow, dir, {buffer->octets + (piece.offset - buffer->origin), piece.length}, now);
+      for (unsigned at = 0; at < buffer->held; ++at) buffer->tcp.pieces[at] = buffer->tcp.pieces[at + 1];
+      passing_packet now{like.from_client, like.on_dns_port, piece.counted, false};
+      deliver(flow, dir, {buffer->tcp.octets + (piece.offset - buffer->origin), piece.length}, now);
       packet_is_over(flow, dir, now);
       if (buffer_type* const rest = buffer_of(flow, dir)) {
         for (unsigned at = 0; at < rest->held; ++at)
-          rest->pieces[at].counted =
-              rest->pieces[at].counted || (now.counted && rest->pieces[at].packet == piece.packet);
+          rest->tcp.pieces[at].counted =
+              rest->tcp.pieces[at].counted || (now.counted && rest->tcp.pieces[at].packet == piece.packet);
         if (rest->held == 0 && rest->joined == 0) give_back_buffer(flow, dir);
       }
     }
@@ -2859,7 +3830,7 @@ template <class Config, bool Tls, bool Ssh> class handshake_reader {
     const std::uint16_t at = s.read;
     s.read = static_cast<std::uint16_t>(s.read + run.length);
     s.next_sequence += static_cast<std::uint32_t>(run.length);
-    if (s.stage == place::at_start) choose_reading(flow, s, run);
+    if (s.stage == place::at_start) choose_reading(flow, s, run, now.on_dns_port);
     if (s.stage == place::between_lines) run = pass_lines(flow, s, at, run);
     if (s.stage == place::in_record && !run.empty()) {
       const std::uint16_t begin = static_cast<std::uint16_t>(s.read - run.length);
@@ -2867,14 +3838,24 @@ template <class Config, bool Tls, bool Ssh> class handshake_reader {
         if (protocol_of(flow) == handshake_protocol::tls) read_tls(flow, dir, begin, run, now);
       if constexpr (Ssh)
         if (protocol_of(flow) == handshake_protocol::ssh) read_ssh(flow, dir, begin, run, now);
+      if constexpr (Dns)
+        if (protocol_of(flow) == handshake_protocol::dns) read_dns(flow, dir, begin, run);
     }
     if (s.read == stream_window) end_stream(flow, dir);
   }
+  /// On the port of DNS, where the first two bytes would be a message of more than 5,376 bytes.
+  static bool is_clearly_tls(bytes run) { return may_be_tls(run) && (run.length < 2 || run.data[1] == 3); }
   /// What the first bytes of a stream say. A record goes to the protocol that is recognised first.
-  void choose_reading(slot& flow, stream_position& s, bytes run) {
+  void choose_reading(slot& flow, stream_position& s, bytes run, bool on_dns_port) {
     const handshake_protocol protocol = protocol_of(flow);
     const bool open = protocol == handshake_protocol::none || protocol == handshake_protocol::undecided;
     s.stage = place::over;
+    if constexpr (Dns)
+      if (on_dns_port && !is_clearly_tls(run) && (open || protocol == handshake_protocol::dns)) {
+        if (open) record(flow).protocol = handshake_protocol::dns, record(flow).dns = {};
+        s.stage = place::in_record;
+        return;
+      }
     if ((open || protocol == handshake_protocol::tls) && may_be_tls(run)) {
       if constexpr (Tls)
         if (open) record(flow).protocol = handshake_protocol::tls, record(flow).tls = {};
@@ -2907,6 +3888,8 @@ template <class Config, bool Tls, bool Ssh> class handshake_reader {
   /// Nothing more is wanted of the direction.
   void end_stream(slot& flow, direction dir) {
     flow.streams[dir].stage = place::over;
+    if constexpr (Dns)
+      if (protocol_of(flow) == handshake_protocol::dns) use_part_of_dns_message(flow, dir);
     if (flow.record != 0) give_back_buffer(flow, dir);
   }
   /// The same because something is missing.
@@ -3081,7 +4064,7 @@ template <class Config, bool Tls, bool Ssh> class handshake_reader {
     t.any_message = 1;
     if (t.is_collected && t.is_split) {
       const buffer_type& buffer = *buffer_of(flow, dir);
-      use_hello(flow, dir, {buffer.octets, buffer.joined}, r, t);
+      use_hello(flow, dir, {buffer.tcp.octets, buffer.joined}, r, t);
       empty_buffer(flow, dir);
     }
     return true;
@@ -3252,6 +4235,88 @@ template <class Config, bool Tls, bool Ssh> class handshake_reader {
     const std::int32_t beyond = static_cast<std::int32_t>(sequence_of(p) + p.payload_len - t.clear_end);
     if (beyond > 1 << 30) t.is_far = 1;  // from here on every packet lies behind it, and sequence numbers may wrap
     if (beyond > 0 || t.is_far) ++r.encrypted_packets;
+  }
+
+  // ---- 9.5 DNS: messages in datagrams and streams
+
+  /// Nothing more is learned once the query has its response.
+  void read_dns_datagram(slot& flow, const packet& p) {
+    dns_record<Config>& r = record(flow).dns;
+    const bool is_answered = r.facts.has_query && r.facts.has_response && r.facts.query_id == r.facts.response_id;
+    if (!is_answered && dns_reader(r.facts).datagram(p.payload)) write_dns_name(flow, p.payload, r);
+  }
+  void write_dns_name(slot& flow, bytes message, dns_record<Config>& r) {
+    r.name.length = 0;
+    write_dns_question_name(message, [&](char c) {
+      if (r.name.length < Config::max_name)
+        r.name.characters[r.name.length++] = c;
+      else
+        flow.handshake_marks |= slot::name_cut;
+    });
+  }
+  void read_dns(slot& flow, direction dir, std::uint16_t at, bytes run) {
+    dns_stream& t = record(flow).dns.streams[dir];
+    while (!run.empty()) {
+      std::size_t some = 1;
+      if (t.length_have < 2) {
+        t.message_left =
+            static_cast<std::uint16_t>(t.length_have == 0 ? run.data[0] << 8 : t.message_left | run.data[0]);
+        if (++t.length_have == 2 && t.message_left < dns_header_length) return end_stream(flow, dir);
+      } else {
+        some = run.first(t.message_left).length;
+        read_dns_part(flow, dir, at, run.first(some), t);
+        t.message_left = static_cast<std::uint16_t>(t.message_left - some);
+        if (t.message_left == 0) t.length_have = 0;
+      }
+      run = run.after(some);
+      at = static_cast<std::uint16_t>(at + some);
+    }
+  }
+  void read_dns_part(slot& flow, direction dir, std::uint16_t at, bytes part, dns_stream& t) {
+    if (part.length == t.message_left && !t.is_split) return use_dns_message(flow, dir, part);
+    const buffer_type* const buffer = buffer_of(flow, dir);
+    const std::size_t room = buffer_bytes - (buffer != nullptr ? buffer->joined : 0);
+    if (part.length > room) flow.handshake_marks |= slot::dropped;
+    t.is_split = true;
+    join(flow, dir, at, part.first(room));
+    if (part.length == t.message_left) use_part_of_dns_message(flow, dir);
+  }
+  /// What was joined, whole or not.
+  void use_part_of_dns_message(slot& flow, direction dir) {
+    dns_stream& t = record(flow).dns.streams[dir];
+    const buffer_type* const buffer = buffer_of(flow, dir);
+    if (buffer != nullptr && t.is_split) use_dns_message(flow, dir, {buffer->tcp.octets, buffer->joined});
+    t.is_split = false;
+    empty_buffer(flow, dir);
+  }
+  void use_dns_message(slot& flow, direction dir, bytes message) {
+    dns_record<Config>& r = record(flow).dns;
+    if (dns_reader(r.facts).stream_message(message, dir)) write_dns_name(flow, message, r);
+  }
+
+  // ---- 9.6 QUIC: a ClientHello in the windows of its connections
+
+  void read_quic_datagram(slot& flow, const packet& p) {
+    quic_record<Config>& r = record(flow).quic;
+    const bool opened_more = r.facts.opens_more(Config::quic_initials);
+    const auto window_of = [&](unsigned connection) -> decltype(buffer_type::crypto)* {
+      if ((record(flow).lost >> connection & 1) != 0) return nullptr;
+      return &take_buffer(flow, connection, 0).crypto;
+    };
+    const auto on_hello = [&](bytes body, unsigned) { return use_quic_hello(flow, body, r); };
+    read_quic<Config::quic_initials>(p, r.facts, r.connections, window_of, on_hello);
+    if (!opened_more || r.facts.opens_more(Config::quic_initials)) return;
+    for (unsigned connection = 0; connection < Config::quic_connections; ++connection)
+      give_back_buffer(flow, connection);
+  }
+  bool use_quic_hello(slot& flow, bytes body, quic_record<Config>& r) {
+    tls_client_hello hello;
+    if (!hello.parse(body)) return false;
+    r.hello = {};
+    note_cut(flow, r.hello.server_name.assign(hello.host_name()));
+    note_cut(flow, r.hello.protocol.assign(hello.protocol()));
+    fingerprint(hello, 'q', r.hello.ja3, r.hello.ja4);
+    return true;
   }
 
   record_type records_[record_capacity] = {};
@@ -3728,12 +4793,53 @@ struct tls_handshake {
     static constexpr tls_facts none{};
     tls = &none;
     ja4 = &none.ja4;
+    if constexpr (Reader::reads_quic)
+      if (handshakes.shows_quic_hello(flow)) ja4 = &handshakes.record(flow).quic.hello.ja4;
     if (handshakes.protocol_of(flow) != handshake_protocol::tls) return;
     const auto& record = handshakes.record(flow).tls;
     tls = &record;
     ja4 = &record.ja4;
     tls_server_name = record.server_name.view();
     tls_protocol = record.protocol.view();
+  }
+};
+
+/// What QUIC packets told.
+struct quic_handshake {
+  using needs = type_list<>;
+  static constexpr handshake_protocol learned_from = handshake_protocol::quic;
+  const quic_facts* quic;
+  const std::uint8_t (*quic_ja3)[md5::digest_length];  ///< null without a ClientHello
+  text_view quic_server_name, quic_protocol;
+
+  template <class Reader, class Slot> void learn(const Reader& handshakes, const Slot& flow) {
+    static constexpr quic_facts none{};
+    quic = &none;
+    if (handshakes.protocol_of(flow) != handshake_protocol::quic) return;
+    const auto& record = handshakes.record(flow).quic;
+    quic = &record.facts;
+    if (!record.facts.has_hello) return;
+    quic_ja3 = &record.hello.ja3;
+    quic_server_name = record.hello.server_name.view();
+    quic_protocol = record.hello.protocol.view();
+  }
+};
+
+/// What a DNS exchange told.
+struct dns_exchange {
+  using needs = type_list<>;
+  static constexpr handshake_protocol learned_from = handshake_protocol::dns;
+  const dns_facts* dns;
+  text_view dns_name;
+
+  template <class Reader, class Slot> void learn(const Reader& handshakes, const Slot& flow) {
+    static constexpr dns_facts none{};
+    dns = &none;
+    if (handshakes.protocol_of(flow) != handshake_protocol::dns) return;
+    const auto& record = handshakes.record(flow).dns;
+    if (!record.facts.detected()) return;
+    dns = &record.facts;
+    if (dns->has_question) dns_name = record.name.view();
   }
 };
 
@@ -4549,6 +5655,53 @@ struct tls {
   }
 };
 
+struct quic {
+  JOYFULJAY_GROUP(quic, quic_handshake)
+
+  JOYFULJAY_FEATURE(bool, quic_detected, "",
+                    "A UDP flow with a long header of a known version, a Version Negotiation that lists one, or a "
+                    "reserved version in a datagram of 1200 bytes or more; on any port.") {
+    return flow.quic->detected;
+  }
+  JOYFULJAY_FEATURE(std::uint32_t, quic_version, "",
+                    "Version of the first long header from the side that is not the client, else of the client's.") {
+    return flow.quic->version();
+  }
+  JOYFULJAY_FEATURE(text<14>, quic_version_str, "", "Its name: QUIC v1, QUIC v2, QUIC draft-29, QUIC mvfst-27 ...") {
+    return quic_version_name(quic_version);
+  }
+  JOYFULJAY_FEATURE(std::uint8_t, quic_dcid_len, "bytes",
+                    "Length of the Destination Connection ID in the flow's first long header of a known version; "
+                    "without one, in the first negotiation or reserved version.") {
+    return flow.quic->destination_id_length;
+  }
+  JOYFULJAY_FEATURE(std::uint8_t, quic_scid_len, "bytes", "Length of the Source Connection ID in the same packet.") {
+    return flow.quic->source_id_length;
+  }
+  JOYFULJAY_FEATURE(std::uint8_t, quic_pn_length, "bytes",
+                    "Length of the packet number of the first Initial that opened, 1 to 4; 0 when none did.") {
+    return flow.quic->packet_number_length;
+  }
+  JOYFULJAY_FEATURE(std::uint32_t, quic_initial_packets, "packets",
+                    "Initial packets of both directions; coalesced ones count one by one.") {
+    return flow.quic->initial_packets;
+  }
+  JOYFULJAY_FEATURE(bool, quic_0rtt_detected, "", "A 0-RTT packet was seen.") { return flow.quic->zero_rtt; }
+  JOYFULJAY_FEATURE(bool, quic_retry_detected, "", "A Retry packet was seen.") { return flow.quic->retry; }
+  JOYFULJAY_FEATURE(bool, quic_spin_bit, "",
+                    "The spin bit changed between short-header packets of one direction [RFC 9000 17.4].") {
+    return flow.quic->detected && flow.quic->spin.spins();
+  }
+  JOYFULJAY_FEATURE(text_view, quic_alpn, "",
+                    "First protocol that the ClientHello in the Initial packets offers and that is not GREASE.") {
+    return flow.quic_protocol;
+  }
+  JOYFULJAY_FEATURE(text_view, quic_sni, "", "host_name of the same ClientHello.") { return flow.quic_server_name; }
+  JOYFULJAY_FEATURE(text<32>, quic_ja3_hash, "", "JA3 of the same ClientHello: MD5, 32 hex digits.") {
+    return flow.quic_ja3 != nullptr ? detail::hexadecimal(*flow.quic_ja3) : text<32>{};
+  }
+};
+
 struct ssh {
   JOYFULJAY_GROUP(ssh, ssh_handshake)
 
@@ -4592,6 +5745,43 @@ struct ssh {
   template <class Flow> static text<32> hassh_text(const Flow& flow, direction dir) {
     return flow.ssh->has_hassh[dir] ? detail::hexadecimal(flow.ssh->hassh[dir]) : text<32>{};
   }
+};
+
+struct dns {
+  JOYFULJAY_GROUP(dns, dns_exchange)
+
+  JOYFULJAY_FEATURE(bool, dns_detected, "", "Port 53 on either side, UDP or TCP, and a valid DNS message.") {
+    return flow.dns->detected();
+  }
+  JOYFULJAY_FEATURE(text_view, dns_query_name, "",
+                    "Name of the first question of the flow's first query, Q; of its response, R, when Q has none. R "
+                    "is the first response with Q's ID, else the first. No final dot; the root is empty.") {
+    return flow.dns_name;
+  }
+  JOYFULJAY_FEATURE(std::uint16_t, dns_query_type, "", "Type of the same question.") {
+    return flow.dns->has_question ? flow.dns->question_type : std::uint16_t{0};
+  }
+  JOYFULJAY_FEATURE(text<9>, dns_query_type_str, "", "A, AAAA, HTTPS ..., otherwise TYPE and number.") {
+    return flow.dns->has_question ? dns_type_name(dns_query_type) : text<9>{};
+  }
+  JOYFULJAY_FEATURE(std::int8_t, dns_response_code, "", "RCODE of R; -1 without a response.") {
+    return static_cast<std::int8_t>(flow.dns->has_response ? static_cast<int>(flow.dns->rcode()) : -1);
+  }
+  JOYFULJAY_FEATURE(text<8>, dns_response_code_str, "", "NOERROR, NXDOMAIN ..., otherwise RCODE and number.") {
+    return flow.dns->has_response ? dns_rcode_name(flow.dns->rcode()) : text<8>{};
+  }
+  JOYFULJAY_FEATURE(std::uint16_t, dns_answer_count, "count", "ANCOUNT of R.") { return flow.dns->answers; }
+  JOYFULJAY_FEATURE(std::uint16_t, dns_authority_count, "count", "NSCOUNT of R.") { return flow.dns->authority; }
+  JOYFULJAY_FEATURE(std::uint16_t, dns_additional_count, "count", "ARCOUNT of R.") { return flow.dns->additional; }
+  JOYFULJAY_FEATURE(std::uint32_t, dns_min_ttl, "s", "Smallest TTL of R's answers.") { return flow.dns->min_ttl; }
+  JOYFULJAY_FEATURE(std::uint32_t, dns_max_ttl, "s", "Largest TTL of R's answers.") { return flow.dns->max_ttl; }
+  JOYFULJAY_FEATURE(bool, dns_is_query, "", "The flow has a query.") { return flow.dns->has_query; }
+  JOYFULJAY_FEATURE(bool, dns_truncated, "", "TC of R; of Q without a response.") { return flow.dns->truncated(); }
+  JOYFULJAY_FEATURE(bool, dns_recursion_desired, "", "RD of Q; of R without a query.") {
+    return flow.dns->recursion_desired();
+  }
+  JOYFULJAY_FEATURE(bool, dns_recursion_available, "", "RA of R.") { return flow.dns->recursion_available(); }
+  JOYFULJAY_FEATURE(bool, dns_is_response, "", "The flow has a response.") { return flow.dns->has_response; }
 };
 
 struct handshake_state {
@@ -5032,12 +6222,16 @@ template <class Config> class engine {
       std::conditional_t<keeps_log, decltype(detail::filtered<detail::is_from_log>(accumulators{})), type_list<>>;
   using learned = decltype(detail::filtered<detail::is_learned>(accumulators{}));
   static constexpr bool reads_tls = detail::learns(handshake_protocol::tls, learned{}),
-                        reads_ssh = detail::learns(handshake_protocol::ssh, learned{});
-  static constexpr bool reads_handshakes = reads_tls || reads_ssh;
+                        reads_quic = detail::learns(handshake_protocol::quic, learned{}),
+                        reads_ssh = detail::learns(handshake_protocol::ssh, learned{}),
+                        reads_dns = detail::learns(handshake_protocol::dns, learned{});
+  static constexpr bool reads_handshakes = reads_tls || reads_quic || reads_ssh || reads_dns;
   static_assert(reads_handshakes || detail::is_empty(learned{}),
                 "joyfuljay: handshake_state in Config::groups needs tls, quic, ssh or dns beside it");
-  using handshakes_type = std::conditional_t<reads_handshakes, detail::handshake_reader<Config, reads_tls, reads_ssh>,
-                                             detail::no_handshakes>;
+  using handshakes_type =
+      std::conditional_t<reads_handshakes,
+                         detail::handshake_reader<Config, reads_tls, reads_quic, reads_ssh, reads_dns>,
+                         detail::no_handshakes>;
   using flow_type = detail::flow_slot<Config, keeps_log, typename handshakes_type::slot, in_slot>;
   using long_type = detail::long_state<Config, from_log, sampled>;
   using fragments_type = detail::fragment_table<Config::max_fragments, typename Config::keyed_hash>;
@@ -5300,6 +6494,7 @@ template <class Config> class engine {
     return number;
   }
   template <class Sink> void finish(std::uint32_t number, end_reason why, Sink& sink) {
+    if constexpr (reads_handshakes) handshakes_.finish(slot(number));
     report(number, why, sink);
     unlink(number);
     leave_index(number);
@@ -5462,10 +6657,11 @@ template <class Config> class engine {
 
   /// Most packets touch the slot alone: their streams are over.
   template <class Sink> void read_handshake(flow_type& flow, const packet& p, Sink& sink) {
-    if (handshakes_.needs_record(flow, p)) {
-      if (!handshakes_.take_record(flow)) {
+    const handshake_protocol wanted = handshakes_.wanted_record(flow, p);
+    if (wanted != handshake_protocol::none) {
+      if (!handshakes_.take_record(flow, wanted)) {
         evict(victim(handshake_record), statistics_.evicted_for_record, sink);
-        handshakes_.take_record(flow);
+        handshakes_.take_record(flow, wanted);
       }
       count_use(statistics_.used_records, statistics_.most_used_records);
     }

@@ -37,7 +37,7 @@ namespace jj = joyfuljay;
 
 struct tool_config : jj::default_config {
   using groups = jj::type_list<jj::flow_identifier, jj::flow_meta, jj::timing, jj::gap_sequences, jj::splt_sequences,
-                               jj::size, jj::tcp, jj::tls, jj::ssh, jj::handshake_state>;
+                               jj::size, jj::tcp, jj::tls, jj::quic, jj::ssh, jj::dns, jj::handshake_state>;
   struct user_data {
     std::uint64_t number;  // order of creation
   };
@@ -47,6 +47,7 @@ struct tool_config : jj::default_config {
   static constexpr std::size_t handshake_buffers = 4'096;
   static constexpr std::size_t handshake_buffer_bytes = 16'384, held_pieces = 255;
   static constexpr std::size_t max_name = 255, max_protocol_name = 255;
+  static constexpr std::uint32_t quic_initials = 32;
   static constexpr jj::link_type link = jj::link_type::per_frame;
   static constexpr bool expire_while_feeding = false;  // files join recordings whose clocks differ
 

@@ -94,7 +94,8 @@ compiles_within() { # LIMIT COMMAND...
   awk "BEGIN { exit !($seconds < $1) }"
 }
 time_to_include() { echo "$include" > "$work/file.cpp" && compiles_within 0.5 g++ "${flags[@]}" -O0 -c "$work/file.cpp" -o "$work/file.o"; }
-time_of_engine() { compiles_within 6 g++ "${flags[@]}" -O2 -c "$here/whole_engine.cpp" -o "$work/file.o"; }
+time_of_four_groups() { compiles_within 6 g++ "${flags[@]}" -DFOUR_GROUPS -O2 -c "$here/whole_engine.cpp" -o "$work/file.o"; }
+time_of_engine() { compiles_within 15 g++ "${flags[@]}" -O2 -c "$here/whole_engine.cpp" -o "$work/file.o"; }
 
 check alone_gxx g++
 check alone_clangxx clang++
@@ -107,5 +108,6 @@ check banned_words
 check unselected_costs_nothing g++
 check unselected_tcp_costs_nothing g++
 check time_to_include g++
+check time_of_four_groups g++
 check time_of_engine g++
 exit $((failed > 0))
