@@ -222,7 +222,11 @@ assert [row["name"] for row in csv.DictReader(open("list.csv", newline=""))] == 
 assert re.findall(r"^  (\w+) \(", open("list.txt").read(), re.M) == names
 assert [line.split(" | ")[1] for line in open("list.md").read().splitlines()[2:]] == names'
 }
-footprint() { "$jj" footprint > out && grep -q '^| flow_meta, timing, size, tcp ' out && grep -q '^| log chunks ' out; }
+footprint() { # the tables in README are what it prints
+  "$jj" footprint > out && grep -q '^| flow_meta, timing, size, tcp ' out && grep -q '^| log chunks ' out &&
+    { [ "$(getconf LONG_BIT)" != 64 ] ||
+      diff <(sed -n '/<!-- footprint -->/,/<!-- \/footprint -->/{/^|/p}' "$root/README.md") <(grep '^|' out); }
+}
 version() {
   "$jj" --version | grep -qE '^jj [0-9]+\.[0-9]+\.[0-9]+$' && "$jj" --help | grep -q '^usage: jj extract'
 }
