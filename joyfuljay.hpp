@@ -327,7 +327,7 @@ struct default_config {
   static constexpr std::size_t max_flows = 1024;      ///< open at once; any number from 1
   static constexpr std::size_t sample_packets = 128;  ///< flows up to here are exact in quantiles and modes; 1 to 1000
   static constexpr std::size_t log_chunks = 0;        ///< of 64 bytes, seven packets each; 0: five for every two flows
-  static constexpr std::size_t long_flows = 0;        ///< states of about 2.9 KB for longer flows; 0: one in 16 flows
+  static constexpr std::size_t long_flows = 0;        ///< states of about 3 KB for longer flows; 0: one in 16 flows
   static constexpr std::size_t max_fragments = 64;    ///< datagrams whose first fragment is remembered; 0: none
   static constexpr std::size_t max_sequence_length = 50;  ///< packets in the sequences and SPLT
   static constexpr std::size_t batch_frames = 0;          ///< of `feed_batch`, about 250 bytes each; 0: none
@@ -1189,27 +1189,51 @@ inline percentile exact_percentile(const std::uint64_t* sorted, std::size_t coun
   return {sorted[position.index], sorted[next], position.rest};
 }
 
-/// Counters of 16 bits. When one is full, all are halved: ranks stay, and 65,535 values have passed by then. Odd counts
-/// are rounded up and down in turn, so that the total keeps its half.
-template <std::size_t Length> void halve(std::uint16_t (&counts)[Length]) {
-  for (std::size_t at = 0; at < Length; ++at) counts[at] = static_cast<std::uint16_t>((counts[at] + at % 2) / 2);
+/// Lets 16-bit counters hold any number of values. When one is full, all of its histogram are halved, and from then on
+/// one value in 2^halvings counts, so that early and late values weigh the same. Which values those are says the Weyl
+/// sequence of the golden ratio (Niederreiter: "Random Number Generation and Quasi-Monte Carlo Methods", 1992, 3.1): of
+/// all sequences n * x mod 1 it spreads most evenly, over any stretch of a flow and over every n-th packet alike.
+struct thinning {
+  std::uint32_t seen;     ///< values, modulo 2^32
+  std::uint8_t halvings;  ///< at most 17 for 2^32 values
+
+  /// Whether the next value counts. One multiplication.
+  bool takes_next() {
+    const std::uint32_t place = seen++ * 0x9E3779B9u;  // 2^32 over the golden ratio
+    return place >> 1 >> (31 - halvings) == 0;
+  }
+  std::uint64_t weight(std::uint32_t count) const { return std::uint64_t{count} << halvings; }
+};
+
+/// What one counter loses to rounding its neighbour gains: halving a histogram in order halves every rank, rounded down.
+inline void halve(std::uint16_t& count, std::uint32_t& rest) {
+  const std::uint32_t sum = count + rest;
+  count = static_cast<std::uint16_t>(sum / 2);
+  rest = sum % 2;
+}
+template <std::size_t Length> void halve(std::uint16_t (&counts)[Length], std::uint32_t& rest) {
+  for (std::uint16_t& count : counts) halve(count, rest);
 }
 
 }  // namespace detail
 
-/// Quantiles of gaps in nanoseconds, in 394 bytes. Seven logarithmic buckets an octave of (gap + 20 us); an answer is
+/// Quantiles of gaps in nanoseconds, in 404 bytes. Seven logarithmic buckets an octave of (gap + 20 us); an answer is
 /// the middle of a bucket, within 4.95 % + 1 us of the value for every distribution, rank exact until a bucket has
-/// counted 65,535 packets and within 0.5 % of rank after that. Gaps above 73 minutes share one bucket, whose answer is
-/// the largest.
+/// counted 65,534 packets and within 0.5 % of rank after that, unless somebody shapes traffic after the sequence that
+/// thins it. (Independent values: standard error at most 0.11 %. Measured over 3,000,000 packets of 30 patterns: 0.14 %.)
+/// Gaps above 73 minutes share one bucket, whose answer is the largest.
 class gap_sketch {
  public:
   void add(std::uint64_t gap) {
-    if (++counts_[bucket_of(gap)] == 0xFFFF) detail::halve(counts_);
+    if (!thinning_.takes_next() || ++counts_[bucket_of(gap)] != 0xFFFF) return;
+    std::uint32_t rest = 0;
+    detail::halve(counts_, rest);
+    ++thinning_.halvings;
   }
   /// The percentile, between the exact extremes.
   percentile at(unsigned percent, std::uint64_t least, std::uint64_t most) const {
     std::uint64_t total = 0;
-    for (const std::uint16_t count : counts_) total += count;
+    for (const std::uint16_t count : counts_) total += thinning_.weight(count);
     if (total == 0) return {};
     const detail::rank_position position(total, percent);
     const std::uint64_t next = position.index + 1 < total ? position.index + 1 : position.index;
@@ -1247,23 +1271,29 @@ class gap_sketch {
   }
   std::uint64_t value_at(std::uint64_t index, std::uint64_t least, std::uint64_t most) const {
     std::size_t bucket = 0;
-    for (std::uint64_t seen = counts_[0]; seen <= index && bucket + 1 < buckets; seen += counts_[bucket]) ++bucket;
+    for (std::uint64_t seen = 0; bucket + 1 < buckets; ++bucket) {
+      seen += thinning_.weight(counts_[bucket]);
+      if (seen > index) break;
+    }
     if (bucket + 1 == buckets) return most;
     const std::uint64_t value = middle_of(bucket);
     return value < least ? least : value > most ? most : value;
   }
 
+  detail::thinning thinning_;
   std::uint16_t counts_[buckets];
 };
 
 /// Quantiles of packet lengths by direction. Below 1,536 bytes in buckets of 8, answered by their middle: within 4
 /// bytes. Above, in a sparse list of buckets of 16 bytes whose width doubles when the list is full: within 8 bytes for
-/// flows with up to 24 such jumbo sizes apart, then less fine. Ranks as in gap_sketch. 912 bytes.
+/// flows with up to 24 such jumbo sizes apart, then less fine. Ranks as in gap_sketch, each
+/// direction by itself. 932 bytes.
 class length_sketch {
  public:
   void add(std::uint32_t length, direction dir) {
+    if (!thinning_[dir].takes_next()) return;
     std::uint16_t& count = length < jumbo ? counts_[dir][length / width] : jumbo_bucket(length).count[dir];
-    if (++count == 0xFFFF) halve();
+    if (++count == 0xFFFF) halve(dir);
   }
   /// The percentile of one direction, or of both, between the exact extremes.
   percentile at(unsigned percent, bool forward, bool backward, std::uint32_t least, std::uint32_t most) const {
@@ -1308,34 +1338,42 @@ class length_sketch {
     }
   }
   void double_jumbo_width() {
+    for (const direction dir : {fwd, bwd})
+      if (merged_count_is_full(dir)) halve(dir);
     ++jumbo_doublings_;
     std::size_t kept = 0;
     for (std::size_t at = 0; at < jumbo_used_; ++at) {
       jumbo_entry entry = jumbo_[at];
       entry.number = static_cast<std::uint16_t>(entry.number / 2);
       if (kept != 0 && jumbo_[kept - 1].number == entry.number) {
-        bool full = false;
-        for (int dir = 0; dir < 2; ++dir) {
-          const std::uint32_t sum = std::uint32_t{jumbo_[kept - 1].count[dir]} + entry.count[dir];
-          full = full || sum >= 0xFFFF;
-          jumbo_[kept - 1].count[dir] = static_cast<std::uint16_t>(sum < 0xFFFE ? sum : 0xFFFE);
-        }
-        if (full) halve();
+        for (const direction dir : {fwd, bwd})
+          jumbo_[kept - 1].count[dir] = static_cast<std::uint16_t>(jumbo_[kept - 1].count[dir] + entry.count[dir]);
       } else {
         jumbo_[kept++] = entry;
       }
     }
     jumbo_used_ = static_cast<std::uint8_t>(kept);
   }
-  void halve() {
-    detail::halve(counts_[fwd]);
-    detail::halve(counts_[bwd]);
-    for (std::size_t at = 0; at < jumbo_used_; ++at) detail::halve(jumbo_[at].count);
+  bool merged_count_is_full(direction dir) const {
+    for (std::size_t at = 1; at < jumbo_used_; ++at)
+      if (jumbo_[at].number / 2 == jumbo_[at - 1].number / 2 &&
+          std::uint32_t{jumbo_[at].count[dir]} + jumbo_[at - 1].count[dir] >= 0xFFFF)
+        return true;
+    return false;
   }
-  std::uint32_t count_of(std::size_t at, bool forward, bool backward) const {
-    const std::uint16_t* const counts[2] = {at < buckets ? &counts_[fwd][at] : &jumbo_[at - buckets].count[fwd],
-                                            at < buckets ? &counts_[bwd][at] : &jumbo_[at - buckets].count[bwd]};
-    return (forward ? *counts[fwd] : 0u) + (backward ? *counts[bwd] : 0u);
+  void halve(direction dir) {
+    std::uint32_t rest = 0;
+    detail::halve(counts_[dir], rest);
+    for (std::size_t at = 0; at < jumbo_used_; ++at) detail::halve(jumbo_[at].count[dir], rest);
+    ++thinning_[dir].halvings;
+  }
+  std::uint64_t count_of(std::size_t at, bool forward, bool backward) const {
+    const bool wanted[2] = {forward, backward};
+    std::uint64_t packets = 0;
+    for (const direction dir : {fwd, bwd})
+      if (wanted[dir])
+        packets += thinning_[dir].weight(at < buckets ? counts_[dir][at] : jumbo_[at - buckets].count[dir]);
+    return packets;
   }
   std::uint64_t value_at(std::uint64_t index, bool forward, bool backward, std::uint32_t least,
                          std::uint32_t most) const {
@@ -1350,6 +1388,7 @@ class length_sketch {
     return value < least ? least : value > most ? most : value;
   }
 
+  detail::thinning thinning_[2];
   std::uint16_t counts_[2][buckets];
   jumbo_entry jumbo_[jumbo_buckets];
   std::uint8_t jumbo_used_, jumbo_doublings_;

@@ -340,6 +340,33 @@ TEST_CASE("blocks that cannot be understood are passed over") {
   }
 }
 
+TEST_CASE("packet blocks that are passed over are counted, other blocks are not") {
+  for (const byte_order& order : both) {
+    const octets bytes = order.section() + order.interface(1) + order.block(4, text("name resolution")) +
+                         order.enhanced(1, 1, text("unknown interface")) + order.block(3, {}) +
+                         order.block(2, octets(16, 0)) + order.enhanced(0, 1, text("good"));
+    capture_file::reader reader;
+    REQUIRE(reader.open_memory(bytes.data(), bytes.size()));
+    capture_file::record record;
+    CHECK(reader.next(record) == status::record);
+    CHECK(reader.passed_over() == 3);
+    CHECK(reader.next(record) == status::end);
+    REQUIRE(reader.open_memory(bytes.data(), bytes.size()));
+    CHECK(reader.passed_over() == 0);
+  }
+}
+
+TEST_CASE("a section has at most 65,536 interfaces, however many a hostile file lists") {
+  octets bytes = little.section();
+  const octets one = little.interface(1);
+  for (std::size_t at = 0; at < capture_file::most_interfaces; ++at) bytes.insert(bytes.end(), one.begin(), one.end());
+  const octets packet = little.enhanced(65535, 1, text("of the last"));
+  bytes.insert(bytes.end(), packet.begin(), packet.end());
+  CHECK(read_memory(bytes + one + packet).frames.size() == 1);
+  CHECK(read_memory(bytes + one + packet).last == status::damaged);
+  CHECK(read_memory(bytes + little.section() + one).last == status::end);
+}
+
 // ---- Times
 
 TEST_CASE("ticks of any unit become nanoseconds as integers of any size would") {

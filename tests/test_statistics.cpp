@@ -423,7 +423,7 @@ TEST_CASE("moments stay exact for the largest values, and as many as there may b
 TEST_CASE("the variance follows its definition modulo three primes") {
   generator random(67);
   for (int round = 0; round < 300; ++round) {
-    std::vector<std::uint64_t> values(1 + random() % 60);
+    std::vector<std::uint64_t> values(static_cast<std::size_t>(1 + below(random, 60)));
     for (std::uint64_t& value : values) value = random_word(random);
     std::vector<std::uint32_t> shorter;
     for (const std::uint64_t value : values) shorter.push_back(static_cast<std::uint32_t>(value));
@@ -633,28 +633,155 @@ TEST_CASE("jumbo buckets of both directions survive that their width doubles") {
   CHECK(sketch.at(50, false, true, 2148, 5948).value() == doctest::Approx(4048).epsilon(0.1));
 }
 
-// Halving forgets half of what has passed and none of what follows, so a flow that changes its ways answers for the
-// present more than for the whole: ranks are off by far more than the promised half per cent.
-TEST_CASE("the gap sketch keeps its ranks when the gaps change after 120,000 of 180,000" * doctest::should_fail()) {
+TEST_CASE("the gap sketch keeps its ranks when the gaps change after 120,000 of 180,000") {
   jj::gap_sketch sketch{};
   for (int at = 0; at < 180'000; ++at) sketch.add(at < 120'000 ? 1'000'000 : 100'000'000);
-  CHECK(sketch.at(60, 1'000'000, 100'000'000).value() <= 1'050'500);
+  CHECK(sketch.at(66, 1'000'000, 100'000'000).value() <= 1'050'500);
+  CHECK(sketch.at(67, 1'000'000, 100'000'000).value() >= 95'049'000);
 }
 
-TEST_CASE("the length sketch keeps its ranks when the lengths change after 120,000" * doctest::should_fail()) {
+TEST_CASE("the length sketch keeps its ranks when the lengths change after 120,000") {
   jj::length_sketch sketch{};
   for (int at = 0; at < 180'000; ++at) sketch.add(at < 120'000 ? 52 : 1500, jj::fwd);
-  CHECK(sketch.at(60, true, false, 52, 1500).value() <= 56);
+  CHECK(sketch.at(66, true, false, 52, 1500).value() <= 56);
+  CHECK(sketch.at(67, true, false, 52, 1500).value() >= 1496);
 }
 
-// Two full jumbo buckets that become one lose what does not fit in 16 bits, although all others are halved as well.
-TEST_CASE("the length sketch keeps its ranks when full jumbo buckets merge" * doctest::should_fail()) {
+TEST_CASE("the length sketch keeps its ranks when full jumbo buckets merge") {
   jj::length_sketch sketch{};
   for (int again = 0; again < 60'000; ++again) {
     for (const std::uint32_t length : {100u, 2048u, 2064u}) sketch.add(length, jj::fwd);
   }
   for (std::uint32_t at = 0; at < 23; ++at) sketch.add(4096 + 64 * at, jj::fwd);
-  CHECK(sketch.at(40, true, false, 100, 5504).value() > 2000);
+  CHECK(sketch.at(33, true, false, 100, 5504).value() <= 104);
+  CHECK(sketch.at(34, true, false, 100, 5504).value() > 2000);
+}
+
+TEST_CASE("the length sketch knows the rarer direction exactly while the other is thinned") {
+  jj::length_sketch sketch{};
+  for (int at = 0; at < 1'000'000; ++at) sketch.add(1500, jj::fwd);
+  for (int at = 0; at < 1000; ++at) sketch.add(at < 500 ? 52 : 580, jj::bwd);
+  CHECK(sketch.at(49, false, true, 52, 580).value() <= 56);
+  CHECK(sketch.at(51, false, true, 52, 580).value() >= 576);
+  CHECK(sketch.at(1, true, true, 52, 1500).value() >= 1496);  // 0.1 % of all are backward
+}
+
+TEST_CASE("halving a histogram halves every rank, rounded down") {
+  generator random(79);
+  for (int round = 0; round < 200; ++round) {
+    std::uint16_t counts[50], halved[50];
+    for (std::uint16_t& count : counts)
+      count = static_cast<std::uint16_t>(below(random, random() % 2 == 0 ? 3 : 65536));
+    std::copy(counts, counts + 50, halved);
+    std::uint32_t rest = 0, before = 0, after = 0;
+    jj::detail::halve(halved, rest);
+    for (int at = 0; at < 50; ++at) {
+      before += counts[at];
+      after += halved[at];
+      CHECK(after == before / 2);
+      if (counts[at] == 0) CHECK(halved[at] == 0);
+    }
+  }
+}
+
+TEST_CASE("after k halvings one value in 2^k counts, in any stretch and in any periodic part") {
+  for (std::uint8_t halvings = 0; halvings <= 17; ++halvings)
+    for (const std::uint32_t period : {1u, 2u, 3u, 7u, 8u, 10u, 64u}) {
+      CAPTURE(unsigned{halvings});
+      CAPTURE(period);
+      jj::detail::thinning thinning{};
+      thinning.halvings = halvings;
+      const std::uint32_t weight = std::uint32_t{1} << halvings, values = 300'000;
+      std::int64_t counted = 0;  // of every period-th value, times its weight
+      std::int64_t worst = 0;
+      for (std::uint32_t at = 0; at < values; ++at) {
+        const bool taken = thinning.takes_next();
+        if (at % period == 0) counted += taken ? weight : 0;
+        worst = (std::max)(worst, std::abs(counted - at / period - 1) / weight);
+      }
+      CHECK(worst <= 10);
+      CHECK(thinning.weight(5) == 5 * weight);
+    }
+}
+
+namespace {
+
+/// Packet n of a long flow: a number of up to 11 bits, monotonous in what the sketches see.
+using pattern = std::uint32_t (*)(std::uint32_t n, std::uint32_t total, generator&);
+constexpr std::uint32_t pattern_values = 1480;
+
+const struct {
+  std::string name;
+  pattern value;
+} long_patterns[] = {
+    {"two values at random",
+     [](std::uint32_t, std::uint32_t, generator& random) { return random() % 2 == 0 ? 12u : 1460u; }},
+    {"all values at random",
+     [](std::uint32_t, std::uint32_t, generator& random) {
+       return static_cast<std::uint32_t>(below(random, pattern_values));
+     }},
+    {"alternating", [](std::uint32_t n, std::uint32_t, generator&) { return n % 2 == 0 ? 12u : 1460u; }},
+    {"every eighth", [](std::uint32_t n, std::uint32_t, generator&) { return n % 8 == 7 ? 1460u : 12u; }},
+    {"ramps of 5", [](std::uint32_t n, std::uint32_t, generator&) { return n % 5 * 296; }},
+    {"ramps of 987", [](std::uint32_t n, std::uint32_t, generator&) { return n % 987; }},
+    {"ramps of 1,024", [](std::uint32_t n, std::uint32_t, generator&) { return n % 1024; }},
+    {"drifting upward",
+     [](std::uint32_t n, std::uint32_t total, generator& random) {
+       return n / (total / 1000) + static_cast<std::uint32_t>(below(random, 400));
+     }},
+    {"drifting downward", [](std::uint32_t n, std::uint32_t total, generator&) { return 1460 - n / (total / 1400); }},
+    {"a change late",
+     [](std::uint32_t n, std::uint32_t total, generator&) { return n < total / 10 * 9 ? 1460u : 12u; }},
+    {"another value whenever the number of packets has doubled",
+     [](std::uint32_t n, std::uint32_t, generator&) { return 60 * jj::detail::bit_length(n); }},
+};
+
+/// How far the answer's rank is from the one asked for, as a share of all; values from `low` to `high` pass for it.
+double rank_error(const std::vector<std::uint64_t>& counts, std::uint64_t total, double low, double high,
+                  unsigned percent) {
+  const double position = static_cast<double>(total - 1) * percent / 100;
+  double below_low = 0, up_to_high = 0;
+  for (std::size_t value = 0; value < counts.size(); ++value) {
+    if (static_cast<double>(value) < low) below_low += static_cast<double>(counts[value]);
+    if (static_cast<double>(value) <= high) up_to_high += static_cast<double>(counts[value]);
+  }
+  // An answer between two neighbours is at the rank of either.
+  return (std::max)((std::max)(below_low - 1 - position, position - up_to_high), 0.0) / static_cast<double>(total);
+}
+
+}  // namespace
+
+TEST_CASE("over 3,000,000 packets both sketches stay within 0.5 % of rank, whatever the order") {
+  constexpr std::uint32_t total = 3'000'000;
+  constexpr std::uint64_t step_ns = 1'000'000;  // gaps of that many times the pattern
+  for (const auto& traffic : long_patterns) {
+    CAPTURE(traffic.name);
+    generator random(80);
+    const auto lengths = std::make_unique<jj::length_sketch>();
+    const auto gaps = std::make_unique<jj::gap_sketch>();
+    std::vector<std::uint64_t> counts(1536);
+    std::uint32_t least = UINT32_MAX, most = 0;
+    for (std::uint32_t n = 0; n < total; ++n) {
+      const std::uint32_t value = traffic.value(n, total, random);
+      lengths->add(value, jj::fwd);
+      gaps->add(value * step_ns);
+      ++counts[value];
+      least = (std::min)(least, value);
+      most = (std::max)(most, value);
+      if ((n & (n - 1)) != 0 && n + 1 != total && n % 600'000 != 0) continue;
+      for (unsigned percent = 1; percent < 100; percent += n + 1 == total ? 1 : 7) {
+        CAPTURE(n);
+        CAPTURE(percent);
+        const double length = lengths->at(percent, true, false, least, most).value();
+        const double gap = gaps->at(percent, least * step_ns, most * step_ns).value() / step_ns;
+        const double length_error = rank_error(counts, n + 1, length - 4, length + 4, percent);
+        const double gap_error = rank_error(counts, n + 1, gap / 1.0495 - 0.001, gap / 0.9505 + 0.001, percent);
+        if (n < exact_until) CHECK((length_error == 0 && gap_error == 0));
+        CHECK(length_error <= 0.005);
+        CHECK(gap_error <= 0.005);
+      }
+    }
+  }
 }
 
 TEST_CASE("the mode is found where it leads, and its share is a lower bound") {

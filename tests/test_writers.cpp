@@ -528,8 +528,8 @@ TEST_CASE("random bytes become the JSON and CSV text that a slow reading of the 
       "\0\t\r\n\x1f =+-@\"\\az'\x7f\x80\x8f\x90\x9f\xa0\xbf\xc0\xc1\xc2\xdf\xe0\xe1\xed\xef\xf0\xf3\xf4\xf5\xff"s;
   std::mt19937_64 random(6);
   for (std::size_t round = 0; round < rounds / 4; ++round) {
-    std::string text(random() % 9, ' ');
-    for (char& c : text) c = alphabet[random() % alphabet.size()];
+    std::string text(static_cast<std::size_t>(random() % 9), ' ');
+    for (char& c : text) c = alphabet[static_cast<std::size_t>(random() % alphabet.size())];
     if (json_text(text) != expected_json(text)) FAIL_CHECK("JSON gives " << json_text(text));
     if (csv_text(text) != expected_csv(text)) FAIL_CHECK("CSV gives " << csv_text(text));
   }

@@ -66,6 +66,8 @@ inline std::int64_t add_clamped(std::int64_t a, std::int64_t b) {
 
 /// Nothing in a capture is longer than this; a length beyond it is damage.
 constexpr std::size_t longest_record = std::size_t{256} << 20;
+/// In a section; each takes memory.
+constexpr std::size_t most_interfaces = 65536;
 
 class reader {
  public:
@@ -103,6 +105,8 @@ class reader {
   }
   /// One line that names the file. Empty when nothing is wrong.
   const std::string& error() const { return error_; }
+  /// Packet blocks whose lengths or interface cannot be right: what follows them is read all the same.
+  std::uint64_t passed_over() const { return passed_over_; }
   /// Bytes of the file; 0 when that is not known.
   std::uint64_t size() const { return size_; }
   /// Bytes read so far.
@@ -123,7 +127,7 @@ class reader {
     file_ = nullptr;
     at_ = nullptr;
     available_ = pending_ = 0;
-    size_ = position_ = 0;
+    size_ = position_ = passed_over_ = 0;
     interfaces_.clear();
     last_time_ns_ = 0;
     is_damaged_ = false;
@@ -234,16 +238,20 @@ class reader {
       const std::size_t length = total - 12;
       switch (u32(at_)) {
         case 1:
+          if (interfaces_.size() == most_interfaces) return damaged("an absurd number of interfaces");
           if (!add_interface(body, length)) return damaged("a short interface block");
           break;
         case 2:  // obsolete packet block: interface and drop count in 16 bits each
           if (length >= 20 && read_packet(r, u16(body), body, length)) return status::record;
+          ++passed_over_;
           break;
         case 3:
           if (length >= 4 && read_simple_packet(r, body, length)) return status::record;
+          ++passed_over_;
           break;
         case 6:
           if (length >= 20 && read_packet(r, u32(body), body, length)) return status::record;
+          ++passed_over_;
           break;
         default: break;
       }
@@ -299,7 +307,7 @@ class reader {
   std::vector<std::uint8_t> buffer_;
   const std::uint8_t* at_ = nullptr;
   std::size_t available_ = 0, pending_ = 0;  ///< pending: bytes of the record last delivered
-  std::uint64_t size_ = 0, position_ = 0;
+  std::uint64_t size_ = 0, position_ = 0, passed_over_ = 0;
   bool is_pcapng_ = false, big_endian_ = false, is_damaged_ = false;
   std::uint32_t link_type_ = 0;  ///< pcap
   std::int64_t tick_ns_ = 1000;

@@ -19,6 +19,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -340,7 +341,7 @@ class progress_bar {
     next_ = clock::now() + std::chrono::milliseconds(200);
     shown_ = true;
     constexpr std::uint64_t width = 40;
-    const std::uint64_t filled = whole != 0 ? width * position / whole : 0;
+    const std::uint64_t filled = whole != 0 ? width * std::min(position, whole) / whole : 0;  // files may grow
     std::fprintf(stderr, "\r[%.*s%*s] %llu MB", static_cast<int>(filled), "########################################",
                  static_cast<int>(width - filled), "", static_cast<unsigned long long>(position >> 20));
   }
@@ -433,8 +434,17 @@ class flow_writer {
   bool csv_, unsorted_, stored_ = true;
 };
 
+/// Opening the output would empty the capture before it is read.
+bool is_one_of(const std::vector<std::string>& files, const std::string& output) {
+  std::error_code missing;
+  return !output.empty() && std::any_of(files.begin(), files.end(), [&](const std::string& file) {
+    return std::filesystem::equivalent(file, output, missing);
+  });
+}
+
 int extract(const options& chosen) {
   if (chosen.files.empty()) return complain("extract wants a capture file, or - for standard input");
+  if (is_one_of(chosen.files, chosen.output)) return complain("the output " + chosen.output + " is also an input");
   output_file out;
   engine.seed(random_key());
   engine.set_salt(chosen.salt.data(), chosen.salt.size());
@@ -471,6 +481,11 @@ int extract(const options& chosen) {
     if (what == capture_file::reader::status::damaged) {
       progress.clear();
       std::fprintf(stderr, "jj: %s\n", reader.error().c_str());
+      if (status == 0) status = damaged_capture;
+    } else if (reader.passed_over() != 0) {
+      progress.clear();
+      std::fprintf(stderr, "jj: damaged capture %s: %llu packet blocks of impossible length or interface passed over\n",
+                   file.c_str(), static_cast<unsigned long long>(reader.passed_over()));
       if (status == 0) status = damaged_capture;
     }
   }
@@ -578,7 +593,8 @@ int footprint() {
   pool("long states", f.long_states, f.long_state);
   pool("fragments", f.fragments, f.fragments != 0 ? f.fragment_bytes / f.fragments : 0);
   pool("workspace", 1, f.workspace);
-  return 0;
+  if (std::fflush(stdout) == 0) return 0;
+  return complain(std::string("cannot write standard output: ") + std::strerror(errno));
 }
 
 // ---- 7. main -----------------------------------------------------------------------------------------------------

@@ -57,7 +57,14 @@ full_disk() {
   fails_with 1 "cannot write /dev/full: No space left" "$jj" extract -q -o /dev/full made.pcap || return 1
   "$jj" extract -q made.pcap > /dev/full 2> err
   [ $? = 1 ] && grep -q "cannot write standard output: No space left" err || return 1
+  "$jj" footprint > /dev/full 2> err
+  [ $? = 1 ] && grep -q "cannot write standard output: No space left" err || return 1
   fails_with 1 "cannot write no/folder/out" "$jj" extract -q -o no/folder/out made.pcap
+}
+output_is_input() { # is refused before the capture is emptied
+  cp made.pcap both.pcap && ln -sf both.pcap link.pcap &&
+    fails_with 1 "the output link.pcap is also an input" "$jj" extract -q made.pcap both.pcap -o link.pcap &&
+    cmp made.pcap both.pcap
 }
 standard_input() {
   extract made.pcap > file && extract - < made.pcap > input && cmp file input &&
@@ -134,6 +141,15 @@ pcapng() { # gives the records of the same packets in pcap, from a file and from
     as_pcapng "$order" 1 > cut.pcapng
     fails_with 2 "damaged capture cut.pcapng" "$jj" extract -q cut.pcapng && [ -s out ] || return 1
   done
+}
+passed_over() { # a block with a wrong length inside costs its own packet, and the exit status says so
+  as_pcapng little > made.pcapng && python '
+data = bytearray(open("made.pcapng", "rb").read())
+at = 28 + int.from_bytes(data[32:36], "little")  # the first packet block
+data[at + 20:at + 24] = b"\xff" * 4
+open("odd.pcapng", "wb").write(data)' &&
+    fails_with 2 "damaged capture odd.pcapng: 1 packet blocks of impossible length" "$jj" extract -q odd.pcapng &&
+    [ "$(wc -l < out)" -ge "$(($(extract made.pcap | wc -l) - 1))" ]
 }
 damaged_among_others() { # the files after it are read, and no file at all outranks a damaged one
   { cat made.pcap && printf 'cut'; } > cut.pcap
@@ -222,13 +238,17 @@ assert [row["name"] for row in csv.DictReader(open("list.csv", newline=""))] == 
 assert re.findall(r"^  (\w+) \(", open("list.txt").read(), re.M) == names
 assert [line.split(" | ")[1] for line in open("list.md").read().splitlines()[2:]] == names'
 }
-footprint() { "$jj" footprint > out && grep -q '^| flow_meta, timing, size, tcp ' out && grep -q '^| log chunks ' out; }
+footprint() { # the tables in README are what it prints
+  "$jj" footprint > out && grep -q '^| flow_meta, timing, size, tcp ' out && grep -q '^| log chunks ' out &&
+    { [ "$(getconf LONG_BIT)" != 64 ] ||
+      diff <(sed -n '/<!-- footprint -->/,/<!-- \/footprint -->/{/^|/p}' "$root/README.md") <(grep '^|' out); }
+}
 version() {
   "$jj" --version | grep -qE '^jj [0-9]+\.[0-9]+\.[0-9]+$' && "$jj" --help | grep -q '^usage: jj extract'
 }
 
-for name in wrong_use unreadable one_unreadable_among_others damaged damaged_among_others full_disk standard_input \
-  pcapng two_files order temporary_file json_lines csv one_csv_header groups settings settings_change_nothing_else \
+for name in wrong_use unreadable one_unreadable_among_others damaged damaged_among_others full_disk output_is_input standard_input \
+  pcapng passed_over two_files order temporary_file json_lines csv one_csv_header groups settings settings_change_nothing_else \
   unknown_link_type summary catalogue footprint version; do
   check $name python3
 done
