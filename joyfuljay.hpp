@@ -109,6 +109,15 @@ inline unsigned bit_length(std::uint64_t x) {
 #endif
 }
 
+/// Number of the lowest bit that is set; x is not 0.
+inline unsigned lowest_bit(std::uint32_t x) {
+#if defined(__GNUC__)
+  return static_cast<unsigned>(__builtin_ctz(x));
+#else
+  return bit_length(x & (0 - x)) - 1;
+#endif
+}
+
 /// The same for compile-time sizes.
 constexpr unsigned bits_for(std::uint64_t x) { return x == 0 ? 0 : 1 + bits_for(x >> 1); }
 
@@ -1016,6 +1025,97 @@ inline double direction_ratio(std::uint64_t forward, std::uint64_t backward) {
   return quotient(forward, backward != 0 ? backward : 1);
 }
 
+inline constexpr unsigned logarithm_bits = 58;  ///< of fraction in `logarithm`
+
+/// log2(x) in units of 2^-58, within 2^-57, of x from 1 to 2^63. The leading bits choose from two tables of sixteen
+/// logarithms, 256 bytes in all; what remains is 1 + v with v below 2^-8, whose series ends after seven terms. Numbers
+/// of at most five significant bits, which is what most counts are, need only the first table.
+inline std::uint64_t logarithm(std::uint64_t x) {
+  static constexpr std::uint64_t of_sixteenths[16] = {
+      0x0000000000000000, 0x0598fdbeb244c59f, 0x0ae00d1cfdeb43cf, 0x0fde0b5c81340511, 0x149a784bcd1b8afe,
+      0x191bba891f1708b4, 0x1d6753e032ea0efe, 0x21820a01ac754cb1, 0x2570068e7ef5a1e7, 0x2934f0979a3715fc,
+      0x2cd4011c8f11979a, 0x305013ab7ce0e5b7, 0x33abb3faa02166cc, 0x36e9291eaa65b496, 0x3a0a7eda4c112ce6,
+      0x3d118d66c4d4e554};  // log2(1 + i/16), 62 bits of fraction
+  static constexpr std::uint64_t of_256ths[16] = {
+      0x0000000000000000, 0x005c2711b5eab1dd, 0x00b7f285b778428b, 0x011363117a97b0c4,
+      0x016e79685c2d2298, 0x01c9363ba850f866, 0x02239a3aa266825d, 0x027da6128d0b44c4,
+      0x02d75a6eb1dfb0e6, 0x0330b7f8692a328c, 0x0389bf5721556bde, 0x03e27130664a73f4,
+      0x043ace27e8a7e6ac, 0x0492d6df84d68f22, 0x04ea8bf749fc70b6, 0x0541ee0d80ceedb5};  // log2(1 + j/256)
+  JOYFULJAY_ASSERT(x != 0 && x >> 63 == 0);
+  const unsigned exponent = detail::bit_length(x) - 1;
+  const std::uint64_t fraction = x << (63 - exponent) << 1;  // of x / 2^exponent, 64 bits
+  const unsigned sixteenths = static_cast<unsigned>(fraction >> 60);
+  std::uint64_t sum = of_sixteenths[sixteenths];
+  if (const std::uint64_t rest = fraction << 4; rest != 0) {
+    const std::uint64_t u = rest / (16 + sixteenths);  // x = 2^exponent (1 + i/16) (1 + u)
+    const unsigned parts = static_cast<unsigned>(u >> 56);
+    const std::uint64_t v = (u << 8) / (256 + parts);  // 1 + u = (1 + j/256) (1 + v)
+    const auto times = [](std::uint64_t a, std::uint64_t b) { return product(a, b).word[1]; };
+    std::uint64_t series = ~std::uint64_t{0} / 7;
+    for (unsigned term = 6; term >= 2; --term) series = ~std::uint64_t{0} / term - times(v, series);
+    const std::uint64_t natural = v - times(v, times(v, series));  // ln(1 + v) = v - v^2/2 + v^3/3 - ...
+    sum += of_256ths[parts] + (natural >> 2) + (times(natural, 0x71547652b82fe177) >> 2);  // log2(e) - 1
+  }
+  return (std::uint64_t{exponent} << logarithm_bits) + ((sum + 8) >> 4);
+}
+
+/// Shannon's entropy of a distribution given by its counts c: H = log2(n) - sum of c log2(c) / n. Repeated small counts
+/// take one logarithm. What is subtracted nearly cancels when one value has nearly everything; the 58 bits leave a
+/// relative error below 1e-11 for up to 131,072 items, below 1e-9 for up to 2^32.
+class shannon_entropy {
+ public:
+  /// So many items, spread evenly over so many values. Nothing for no item.
+  void add(std::uint64_t count, std::uint64_t values = 1) {
+    total_ += count;
+    if (values == 1 && count < small)
+      ++small_counts_[count];
+    else
+      minus_ += product(count, logarithm(count) - logarithm(values));
+  }
+  std::uint64_t total() const { return total_; }
+  /// n H in units of 2^-58 bits; 0 for nothing or a single value.
+  wide<2> scaled() const {
+    if (total_ == 0) return {};
+    wide<2> result = product(total_, logarithm(total_)), less = minus_;
+    for (unsigned count = 2; count < small; ++count)
+      if (small_counts_[count] != 0) less += product(std::uint64_t{small_counts_[count]} * count, logarithm(count));
+    if (result < less) return {};  // rounding, with values spread over fractions
+    result -= less;
+    return result;
+  }
+
+ private:
+  static constexpr std::uint64_t small = 32;
+  wide<2> minus_ = {};
+  std::uint64_t total_ = 0;
+  std::uint32_t small_counts_[small] = {};  // how many values had this count
+};
+
+/// n H over n, in bits. A distribution of one value has 0.
+inline double entropy_bits(const wide<2>& scaled, std::uint64_t total) {
+  return quotient(scaled, product(total, std::uint64_t{1} << logarithm_bits));
+}
+
+/// part / whole in units of 2^-64, rounded down, for shares up to 1.
+inline wide<2> binary_share(std::uint64_t part, std::uint64_t whole) {
+  JOYFULJAY_ASSERT(part <= whole && whole != 0);
+  wide<2> share{{0, part}};
+  if (whole >> 32 == 0) {
+    share.divide(static_cast<std::uint32_t>(whole));
+    return share;
+  }
+  share.word[1] = part / whole;  // beyond 4 GB, which is rare, bit by bit
+  std::uint64_t rest = part % whole;
+  for (unsigned bit = 0; bit < 64; ++bit) {
+    const bool carry = rest >> 63 != 0;
+    rest <<= 1;
+    const bool fits = carry || rest >= whole;
+    if (fits) rest -= whole;
+    share.word[0] = share.word[0] << 1 | fits;
+  }
+  return share;
+}
+
 inline constexpr std::uint64_t ns_per_second = 1'000'000'000;
 /// The nearest double. Times of day exceed 2^53 ns, where dividing doubles would round twice and show as a stray digit.
 inline double seconds(std::uint64_t ns) {
@@ -1074,6 +1174,13 @@ template <unsigned ValueBits> struct moments {
   }
   double variance(std::uint64_t count) const {
     return count > 1 ? quotient(scaled_variance(count), product(count, count)) : 0;
+  }
+  /// Whether the coefficient of variation is below 0.1, without rounding. Values that are all 0 do not vary.
+  bool varies_below_tenth(std::uint64_t count) const {
+    const auto mean_squared = wide<sum_words + square_words>::from(square(sum));
+    auto hundredfold = scaled_variance(count);
+    hundredfold.multiply(100);
+    return hundredfold < mean_squared || !(wide<sum_words>{} < sum);
   }
   double mean(std::uint64_t count) const { return quotient(sum, count); }
   double mean_seconds(std::uint64_t count) const { return quotient(sum, count * ns_per_second); }
@@ -1234,6 +1341,14 @@ class length_sketch {
     return {value_at(position.index, forward, backward, least, most), value_at(next, forward, backward, least, most),
             position.rest};
   }
+  /// Packets of both directions by length: visit(least length, width, packets) for each bucket, ascending.
+  template <class Visit> void for_each_bucket(Visit&& visit) const {
+    for (std::size_t at = 0; at < buckets; ++at)
+      visit(std::uint64_t{at} * width, std::uint64_t{width}, count_of(at, true, true));
+    for (std::size_t at = 0; at < jumbo_used_; ++at)
+      visit(std::uint64_t{jumbo_[at].number} << jumbo_shift(), std::uint64_t{1} << jumbo_shift(),
+            count_of(buckets + at, true, true));
+  }
 
  private:
   static constexpr std::uint32_t jumbo = 1536, width = 8;
@@ -1320,6 +1435,8 @@ class length_sketch {
 /// at worst.
 class mode_sketch {
  public:
+  static constexpr std::size_t counters = 32;
+
   void add(std::uint32_t length) {
     std::size_t rarest = 0;
     for (std::size_t at = 0; at < used_; ++at) {
@@ -1334,10 +1451,12 @@ class mode_sketch {
   std::uint32_t size() const { return sizes_[best()]; }
   /// Packets of that length, for certain.
   std::uint32_t certain_count() const { return counts_[best()] - errors_[best()]; }
+  /// visit(length, certain packets, packets that may be of other lengths) for each counter.
+  template <class Visit> void for_each_size(Visit&& visit) const {
+    for (std::size_t at = 0; at < used_; ++at) visit(sizes_[at], counts_[at] - errors_[at], errors_[at]);
+  }
 
  private:
-  static constexpr std::size_t counters = 32;
-
   /// A counter that has overtaken its neighbour changes places with it: frequent sizes are found first.
   void count(std::size_t at) {
     ++counts_[at];
@@ -1360,6 +1479,157 @@ class mode_sketch {
 
   std::uint32_t sizes_[counters], counts_[counters], errors_[counters];
   std::uint8_t used_;
+};
+
+/// How many different lengths there were, and their entropy, beside a length_sketch and a mode_sketch. One bit for each
+/// length below 1,536; longer ones in a hashed bitmap with linear counting (Whang, Vander-Zanden, Taylor: "A linear-time
+/// probabilistic counting algorithm", 1990), whose standard error is 2.2 % of them. 320 bytes, one bit operation a packet.
+class variety_sketch {
+ public:
+  void add(std::uint32_t length) {
+    if (length < jumbo)
+      seen_[length / 32] |= std::uint32_t{1} << length % 32;
+    else
+      hashed_[hash(length) / 32] |= std::uint32_t{1} << hash(length) % 32;
+  }
+  std::uint64_t distinct() const { return distinct_among(0, jumbo) + distinct_jumbo(); }
+
+  /// A counter that holds little but its own length counts as that length. What is left in a bucket is spread evenly
+  /// over its other lengths; what is left of jumbo lengths, over all of those.
+  shannon_entropy entropy(const length_sketch& lengths, const mode_sketch& modes) const {
+    std::uint64_t scale = 0;  // the buckets' packets: counters there may have been halved
+    lengths.for_each_bucket([&](std::uint64_t, std::uint64_t, std::uint64_t packets) { scale += packets; });
+    own_sizes own;
+    own.take(modes);
+    shannon_entropy sum;
+    std::uint64_t jumbo_rest = 0, jumbo_values = distinct_jumbo(), next = 0;
+    lengths.for_each_bucket([&](std::uint64_t least, std::uint64_t width, std::uint64_t packets) {
+      std::uint64_t rest = packets * fine, values = least < jumbo ? distinct_among(least, least + width) : 0;
+      for (; next < own.used && own.size[next] < least + width; ++next) {
+        std::uint64_t mass = own.packets[next] * scale * fine / own.total;
+        if (mass > rest) mass = rest;
+        rest -= mass;
+        if (mass != 0) sum.add(mass);
+        std::uint64_t& others = least < jumbo ? values : jumbo_values;
+        if (others != 0) --others;
+      }
+      if (least >= jumbo)
+        jumbo_rest += rest;
+      else if (rest != 0)
+        sum.add(rest, values != 0 ? values : 1);
+    });
+    if (jumbo_rest != 0) sum.add(jumbo_rest, jumbo_values != 0 ? jumbo_values : 1);
+    return sum;
+  }
+
+ private:
+  static constexpr std::uint32_t jumbo = 1536, hashed_bits = 1024;
+  static constexpr std::uint64_t fine = 64;  // a packet in parts, so that scaling does not round
+
+  /// The lengths of the mode counters, ascending.
+  struct own_sizes {
+    std::uint32_t size[mode_sketch::counters], packets[mode_sketch::counters];
+    std::size_t used = 0;
+    std::uint64_t total = 0;  // packets over all counters, which is every packet of the flow
+
+    void take(const mode_sketch& modes) {
+      modes.for_each_size([&](std::uint32_t length, std::uint32_t certain, std::uint32_t uncertain) {
+        total += std::uint64_t{certain} + uncertain;
+        if (uncertain > certain / 4) return;
+        std::size_t at = used++;
+        for (; at > 0 && size[at - 1] > length; --at) size[at] = size[at - 1], packets[at] = packets[at - 1];
+        size[at] = length, packets[at] = certain;
+      });
+    }
+  };
+
+  /// MurmurHash3's finaliser: sizes come in series, which a weaker mixture would spread too evenly.
+  static std::uint32_t hash(std::uint32_t x) {
+    x = (x ^ x >> 16) * 0x85ebca6b;
+    x = (x ^ x >> 13) * 0xc2b2ae35;
+    return (x ^ x >> 16) % hashed_bits;
+  }
+  static std::uint64_t ones(std::uint32_t x) {
+    x -= x >> 1 & 0x55555555;
+    x = (x & 0x33333333) + (x >> 2 & 0x33333333);
+    return ((x + (x >> 4)) & 0x0F0F0F0F) * 0x01010101 >> 24;
+  }
+  /// Of lengths below 1,536, from `least` on; both ends lie in one word or at the start of one.
+  std::uint64_t distinct_among(std::uint64_t least, std::uint64_t end) const {
+    if (end - least < 32) return ones(seen_[least / 32] >> least % 32 & ((std::uint32_t{1} << (end - least)) - 1));
+    std::uint64_t count = 0;
+    for (std::uint64_t word = least / 32; word < end / 32; ++word) count += ones(seen_[word]);
+    return count;
+  }
+  /// m ln(m / zeros), to the nearest.
+  std::uint64_t distinct_jumbo() const {
+    std::uint64_t used = 0;
+    for (const std::uint32_t word : hashed_) used += ones(word);
+    if (used == 0) return 0;
+    const std::uint64_t zeros = used < hashed_bits ? hashed_bits - used : 1;
+    const std::uint64_t octaves = logarithm(hashed_bits) - logarithm(zeros);
+    constexpr std::uint64_t ln2 = 0xb17217f7d1cf79ab;  // 64 bits of fraction
+    return ((product(octaves, ln2).word[1] * hashed_bits >> (logarithm_bits - 1)) + 1) / 2;
+  }
+
+  std::uint32_t seen_[jumbo / 32], hashed_[hashed_bits / 32];
+};
+
+/// How often each byte occurs in a sample, and its code: 256 bits say which bytes occur, then each of these has a bit for
+/// every occurrence, 1 but for the last, which is 0. So n bytes take n + 256 bits: 64 bytes hold the histogram of 256.
+class byte_histogram {
+ public:
+  static constexpr std::size_t coded_bits(std::size_t sampled) { return sampled == 0 ? 0 : sampled + 256; }
+
+  void clear() { *this = {}; }
+  void add(bytes sample) {
+    for (std::size_t at = 0; at < sample.length; ++at) ++counts_[sample.data[at]];
+  }
+  std::uint32_t count(std::size_t byte) const { return counts_[byte]; }
+
+  /// Adds a coded histogram. `next` returns its words one after the other.
+  template <class Next> void add_coded(Next&& next) {
+    std::uint32_t present[groups], bits = 0;
+    for (std::uint32_t& word : present) word = next();
+    unsigned left = 0;  // of `bits`
+    for (std::size_t group = 0; group < groups; ++group)
+      for (std::uint32_t word = present[group]; word != 0; word &= word - 1) {
+        std::uint16_t& count = counts_[group * 32 + detail::lowest_bit(word)];
+        for (bool more = true; more; bits >>= 1, --left) {
+          if (left == 0) bits = next(), left = 32;
+          more = (bits & 1) != 0;
+          ++count;
+        }
+      }
+  }
+  /// Writes the code to the words that `next` returns references to.
+  template <class Next> void write_coded(Next&& next) const {
+    std::uint32_t present[groups];
+    for (std::size_t group = 0; group < groups; ++group) {
+      present[group] = 0;
+      for (unsigned bit = 0; bit < 32; ++bit)
+        present[group] |= static_cast<std::uint32_t>(counts_[group * 32 + bit] != 0) << bit;
+      next() = present[group];
+    }
+    std::uint64_t bits = 0;
+    unsigned used = 0;  // of `bits`, below 32 between two runs
+    const auto append = [&](std::uint32_t run, unsigned length) {
+      bits |= std::uint64_t{run} << used;
+      used += length;
+      if (used >= 32) next() = static_cast<std::uint32_t>(bits), bits >>= 32, used -= 32;
+    };
+    for (std::size_t group = 0; group < groups; ++group)
+      for (std::uint32_t word = present[group]; word != 0; word &= word - 1) {
+        std::uint32_t count = counts_[group * 32 + detail::lowest_bit(word)];
+        for (; count > 32; count -= 32) append(0xFFFFFFFF, 32);
+        append((std::uint32_t{1} << (count - 1)) - 1, count);
+      }
+    if (used != 0) next() = static_cast<std::uint32_t>(bits);
+  }
+
+ private:
+  static constexpr std::size_t groups = 8;  // of 32 bytes
+  std::uint16_t counts_[256];
 };
 
 // ---- 7. Frames ---------------------------------------------------------------------------------------------------
