@@ -272,12 +272,12 @@ struct engine_statistics {
   std::uint64_t evicted_for_slot;        ///< rows[evicted], by what was missing
   std::uint64_t evicted_for_chunk;
   std::uint64_t evicted_for_long_state;
-  std::uint64_t evicted_for_chain;            ///< more than `max_chain` flows under one hash: see `seed`
-  std::uint64_t promoted;                     ///< flows that outgrew `sample_packets`
-  std::uint64_t fragments_followed;           ///< later fragments that found their first
-  std::uint64_t fragments_orphaned;           ///< later fragments that did not: a flow of their own, ports 0
-  std::uint32_t open_flows, most_open_flows;  ///< now, and at the fullest moment
-  std::uint32_t used_chunks, most_used_chunks;
+  std::uint64_t evicted_for_chain;              ///< more than `max_chain` flows under one hash: see `seed`
+  std::uint64_t promoted;                       ///< flows that outgrew `sample_packets`
+  std::uint64_t fragments_followed;             ///< later fragments that found their first
+  std::uint64_t fragments_orphaned;             ///< later fragments that did not: a flow of their own, ports 0
+  std::uint32_t open_flows, most_open_flows;    ///< now, and at the fullest moment
+  std::uint32_t used_chunks, most_used_chunks;  ///< of logs and payload samples
   std::uint32_t used_long_states, most_used_long_states;
   bool seeded;  ///< false: the flow table runs under the public key 0
 };
@@ -296,6 +296,8 @@ struct gap_sequences;    // timing: the first inter-arrival times and time stamp
 struct splt_sequences;   // timing: lengths, times and directions of the first packets (SPLT). Off by default.
 struct size;             // packet and payload lengths: moments, quantiles, mode, asymmetry
 struct tcp;              // flag counts and ratios, handshake, closing, anomalies
+struct entropy;          // of the first payload bytes of each direction
+struct padding;          // constant sizes and rates, Tor cells, variety of lengths, payload shares of bursts
 
 /// The whole group of the reference. Leave addresses or ports out by naming the parts instead.
 using flow_meta = type_list<flow_addresses, flow_ports, flow_totals>;
@@ -319,9 +321,12 @@ struct default_config {
   static constexpr std::size_t sample_packets = 128;  ///< flows up to here are exact in quantiles and modes; 1 to 1000
   static constexpr std::size_t log_chunks = 0;        ///< of 64 bytes, seven packets each; 0: five for every two flows
   static constexpr std::size_t long_flows = 0;        ///< states of about 2.9 KB for longer flows; 0: one in 16 flows
+  static constexpr std::size_t sample_chunks = 0;     ///< of 64 bytes for the entropy group; 0: three for two flows
   static constexpr std::size_t max_fragments = 64;    ///< datagrams whose first fragment is remembered; 0: none
-  static constexpr std::size_t max_sequence_length = 50;  ///< packets in the sequences and SPLT
-  static constexpr std::size_t batch_frames = 0;          ///< of `feed_batch`, about 250 bytes each; 0: none
+  static constexpr std::size_t max_sequence_length = 50;    ///< packets in the sequences and SPLT
+  static constexpr std::size_t entropy_sample_bytes = 256;  ///< of payload and direction, at most 65535. A chunk holds
+                                                            ///< 256, and each further chunk 512
+  static constexpr std::size_t batch_frames = 0;            ///< of `feed_batch`, about 250 bytes each; 0: none
 
   // What the frames are.
   static constexpr link_type link = link_type::ethernet;  ///< or per_frame, which compiles the code of all link types
@@ -2043,7 +2048,11 @@ constexpr void for_each_feature(const feature_row<Groups...>& row, Visitor&& vis
 //              log for short flows, kept in the long-flow state for long ones; in an engine without a log, in the slot.
 //   sampled    `template <class Config> struct exact` and `struct sketch` with the same two functions, add and answer:
 //              the first sees the log of a short flow, the second every packet of a long one. The accumulator itself
-//              holds the answers. One of these in an engine is what makes it keep logs.
+//              holds the answers. One of these in an engine is what makes it keep logs. With `static constexpr bool
+//              reads_other_forms = true` answer takes a third argument, which all exact forms, or all sketches, are bases
+//              of: those that it needs have answered.
+//
+// payload_sample is of a kind of its own: the engine keeps its bytes, coded, in chunks of the logs' pool.
 //
 // A flow inherits each accumulator that its groups need, once; so members have distinct names, and there is no common
 // base class, because two equal empty bases could not share an address. In update(), `flow` is as the previous packet
@@ -2139,6 +2148,123 @@ struct bursts {
       current_burst = 0;
     }
     if (++current_burst > longest_burst) longest_burst = current_burst;
+  }
+};
+
+/// How much of each burst is payload. Two additions a packet; two divisions when a burst ends.
+struct burst_shares {
+  using needs = type_list<bursts>;
+  static constexpr bool from_log = true;
+  wide<2> ended_share_sum;  ///< payload over length of the bursts that ended, in units of 2^-64, each rounded down
+  std::uint64_t burst_payload, burst_length;  ///< bytes of the burst under way
+
+  template <class Flow> void update(const logged_packet& p, const Flow& flow) {
+    if (flow.current_burst == 1 && !p.opens_flow) {
+      ended_share_sum += binary_share(burst_payload, burst_length);
+      burst_payload = burst_length = 0;
+    }
+    burst_payload += p.payload_len;
+    burst_length += p.ip_len;
+  }
+  wide<2> share_sum() const {
+    wide<2> sum = ended_share_sum;
+    sum += binary_share(burst_payload, burst_length);
+    return sum;
+  }
+};
+
+/// Packets of telling sizes: Tor cells of 512 bytes in their TLS record, and nearly full Ethernet frames. Two comparisons
+/// a packet.
+struct telling_sizes {
+  using needs = type_list<payload_spread>;
+  static constexpr bool from_log = true;
+  std::uint32_t tor_cells;      ///< payload of 580 to 600 bytes
+  std::uint32_t large_packets;  ///< IP length of 1400 to 1500 bytes
+
+  template <class Flow> void update(const logged_packet& p, const Flow&) {
+    tor_cells += p.payload_len - 580 <= 20;
+    large_packets += p.ip_len - 1400 <= 100;
+  }
+};
+
+/// What the first packet with payload of each direction looks like, later fragments passed over. One test a packet after
+/// that.
+struct first_payloads {
+  using needs = type_list<>;
+  std::uint8_t opening_marks[2];
+
+  static constexpr std::uint8_t seen = 1, openvpn_client = 2, openvpn_server = 4, wireguard_handshake = 8,
+                                wireguard_data = 16;
+
+  template <class Flow> void update(const packet& p, const Flow&) {
+    if (opening_marks[p.dir] == 0 && p.payload_len != 0 && !p.is_later_fragment) opening_marks[p.dir] = marks_of(p);
+  }
+  bool opened_with(direction dir, std::uint8_t mark) const { return (opening_marks[dir] & mark) != 0; }
+
+ private:
+  static std::uint8_t marks_of(const packet& p) {
+    reader input(p.payload);
+    const auto wireguard = input.peek<16>();
+    const bool whole = input.left() >= 16;
+    std::uint8_t marks = seen;
+    if (starts_with(p.payload, p.dir == fwd ? 1 : 2) && p.payload_len == (p.dir == fwd ? 148u : 92u))
+      marks |= wireguard_handshake;
+    if (starts_with(p.payload, 4) && p.payload_len >= 32 && p.payload_len % 16 == 0 && whole &&
+        wireguard.u32<12>() == 0)
+      marks |= wireguard_data;  // a transport message with a counter below 2^32
+
+    std::uint32_t length = p.payload_len;
+    if (p.protocol == ip_protocol::tcp) {  // the packet's length goes before it
+      length = input.take<2>().u16<0>();
+      if (input.failed() || length + 2 > p.payload_len) return marks;
+    }
+    const std::uint8_t opcode = input.peek<1>().u8<0>();  // and key id 0
+    if (length < 14) return marks;
+    if (opcode == 0x38 || opcode == 0x50) marks |= openvpn_client;  // P_CONTROL_HARD_RESET_CLIENT_V2 or _V3
+    if (opcode == 0x40) marks |= openvpn_server;                    // P_CONTROL_HARD_RESET_SERVER_V2
+    return marks;
+  }
+  /// Message type and three bytes reserved.
+  static bool starts_with(const bytes& payload, std::uint8_t type) {
+    return payload.length >= 4 && payload.data[0] == type && (payload.data[1] | payload.data[2] | payload.data[3]) == 0;
+  }
+};
+
+/// The first entropy_sample_bytes of each direction's captured payload, all protocols, later fragments too. The slot has
+/// the head, 12 bytes; the sample lies coded in log chunks, one for each direction that sent payload. What is here are
+/// the answers. A packet that adds to a sample costs decoding and coding it, about 2,000 instructions each at most.
+struct payload_sample {
+  using needs = type_list<>;
+  static constexpr bool samples_payload = true;
+  struct head {
+    std::uint32_t sample_chunk[2];  // the last of each direction's, 0 for none
+    std::uint16_t sampled_bytes[2];
+  };
+
+  wide<2> sample_information[2], both_information;  ///< bytes times entropy, as shannon_entropy::scaled gives it
+  std::uint64_t byte_count_squares;                 ///< sum over byte values, of both samples together
+  std::uint32_t sampled[2];
+  std::uint32_t printable_bytes, null_bytes, high_bytes;
+
+  void answer(const byte_histogram (&counts)[2], const head& sizes) {
+    shannon_entropy alone[2], together;
+    for (unsigned value = 0; value < 256; ++value) {
+      const std::uint32_t forward = counts[fwd].count(value), backward = counts[bwd].count(value);
+      const std::uint32_t both = forward + backward;
+      if (both == 0) continue;
+      alone[fwd].add(forward);
+      alone[bwd].add(backward);
+      together.add(both);
+      byte_count_squares += std::uint64_t{both} * both;
+      if (value == 0) null_bytes = both;
+      if (value >= 32 && value < 127) printable_bytes += both;
+      if (value >= 128) high_bytes += both;
+    }
+    for (const direction dir : {fwd, bwd}) {
+      sampled[dir] = sizes.sampled_bytes[dir];
+      sample_information[dir] = alone[dir].scaled();
+    }
+    both_information = together.scaled();
   }
 };
 
@@ -2308,6 +2434,45 @@ struct length_quantiles {
             lengths_seen.at(50, dir == fwd, dir == bwd, flow.lengths[dir].least, flow.lengths[dir].most);
       q.mode_length = modes.size();
       q.mode_packets = modes.certain_count();
+    }
+  };
+};
+
+/// How many different IP lengths there were, and their entropy.
+struct length_variety {
+  using needs = type_list<length_quantiles>;
+  static constexpr bool reads_other_forms = true;
+  std::uint64_t distinct_lengths;
+  wide<2> length_information;  ///< entropy times `length_total`, as shannon_entropy::scaled gives it
+  std::uint64_t length_total;
+
+  void take(const shannon_entropy& entropy, std::uint64_t distinct) {
+    distinct_lengths = distinct;
+    length_information = entropy.scaled();
+    length_total = entropy.total();
+  }
+
+  template <class Config> struct exact {
+    template <class Flow> void add(const logged_packet&, const Flow&) {}
+    void clear() {}
+    template <class Flow, class Forms> void answer(length_variety& variety, const Flow&, const Forms& forms) const {
+      const auto& sorted = static_cast<const length_quantiles::exact<Config>&>(forms);
+      shannon_entropy entropy;
+      std::uint64_t distinct = 0;
+      for (std::size_t begin = 0, end = 0; begin < sorted.used; begin = end, ++distinct) {
+        while (end < sorted.used && sorted.keys[end] >> 32 == sorted.keys[begin] >> 32) ++end;
+        entropy.add(end - begin);
+      }
+      variety.take(entropy, distinct);
+    }
+  };
+  struct sketch {
+    variety_sketch seen;
+
+    template <class Flow> void add(const logged_packet& p, const Flow&) { seen.add(p.ip_len); }
+    template <class Flow, class Forms> void answer(length_variety& variety, const Flow&, const Forms& forms) const {
+      const auto& lengths = static_cast<const length_quantiles::sketch&>(forms);
+      variety.take(seen.entropy(lengths.lengths_seen, lengths.modes), seen.distinct());
     }
   };
 };
@@ -2989,6 +3154,144 @@ struct tcp {
   }
 };
 
+namespace detail {
+
+/// Packets with payload.
+template <class Flow> std::uint64_t filled_packets(const Flow& flow) {
+  return std::uint64_t{flow.packets_with_payload[fwd]} + flow.packets_with_payload[bwd];
+}
+/// At least five packets of a Tor cell's size, and two in five of those with payload.
+template <class Flow> bool is_tor_like(const Flow& flow) {
+  return flow.tor_cells >= 5 && 10 * std::uint64_t{flow.tor_cells} >= 4 * filled_packets(flow);
+}
+
+}  // namespace detail
+
+struct entropy {
+  JOYFULJAY_GROUP(entropy, payload_sample)
+
+  JOYFULJAY_STEP(std::uint64_t, sampled_total) { return std::uint64_t{flow.sampled[fwd]} + flow.sampled[bwd]; }
+  JOYFULJAY_FEATURE(
+      double, entropy_payload, "bits",
+      "Shannon entropy, -sum p log2 p over byte values, of both directions' samples together. A sample is "
+      "the first entropy_sample_bytes captured payload bytes of a direction strung together.") {
+    return entropy_bits(flow.both_information, sampled_total);
+  }
+  JOYFULJAY_FEATURE(double, entropy_initiator, "bits", "Shannon entropy of the forward sample.") {
+    return entropy_bits(flow.sample_information[fwd], flow.sampled[fwd]);
+  }
+  JOYFULJAY_FEATURE(double, entropy_responder, "bits", "Shannon entropy of the backward sample.") {
+    return entropy_bits(flow.sample_information[bwd], flow.sampled[bwd]);
+  }
+  JOYFULJAY_FEATURE(double, entropy_ratio, "",
+                    "entropy_initiator / entropy_responder; entropy_initiator if the other is 0.") {
+    return entropy_responder != 0 ? entropy_initiator / entropy_responder : entropy_initiator;
+  }
+  JOYFULJAY_FEATURE(
+      double, byte_distribution_uniformity, "",
+      "1 - sum over the 256 byte values of (count - n/256)^2 / n^2 for n sampled bytes, 1/256 to 1; 0 below "
+      "256 bytes.") {
+    const std::uint64_t squared = sampled_total * sampled_total;
+    return sampled_total >= 256 ? quotient(257 * squared - 256 * flow.byte_count_squares, 256 * squared) : 0;
+  }
+  JOYFULJAY_FEATURE(double, printable_ratio, "", "Share of sampled bytes 32 to 126.") {
+    return quotient(flow.printable_bytes, sampled_total);
+  }
+  JOYFULJAY_FEATURE(double, null_ratio, "", "Share of sampled bytes equal to 0.") {
+    return quotient(flow.null_bytes, sampled_total);
+  }
+  JOYFULJAY_FEATURE(double, high_byte_ratio, "", "Share of sampled bytes 128 to 255.") {
+    return quotient(flow.high_bytes, sampled_total);
+  }
+  JOYFULJAY_FEATURE(std::uint64_t, payload_bytes_sampled, "bytes",
+                    "Bytes in both samples, at most twice entropy_sample_bytes.") {
+    return sampled_total;
+  }
+};
+
+struct padding {
+  JOYFULJAY_GROUP(padding, packet_lengths, length_variety, arrival_gaps, burst_shares, payload_bytes, telling_sizes)
+
+  JOYFULJAY_STEP(moments<32>, padded_lengths) { return flow.both_lengths(); }
+  JOYFULJAY_FEATURE(double, pkt_size_variance, "bytes^2", "Variance of the lengths.") {
+    return padded_lengths.variance(flow.total_packets());
+  }
+  JOYFULJAY_FEATURE(double, pkt_size_cv, "", "Standard deviation over mean of the lengths.") {
+    return root_quotient(padded_lengths.scaled_deviation(flow.total_packets()), padded_lengths.sum);
+  }
+  JOYFULJAY_FEATURE(bool, is_constant_size, "", "dominant_size_ratio > 0.95.") {
+    return 100 * std::uint64_t{flow.mode_packets} > 95 * flow.total_packets();
+  }
+  JOYFULJAY_FEATURE(std::uint32_t, dominant_size_mode, "bytes", "Equal to dominant_pkt_size.") {
+    return flow.mode_length;
+  }
+  JOYFULJAY_FEATURE(double, dominant_size_ratio, "", "Equal to dominant_pkt_ratio.") {
+    return quotient(flow.mode_packets, flow.total_packets());
+  }
+  JOYFULJAY_FEATURE(std::uint64_t, unique_size_count, "sizes",
+                    "Number of different lengths. Sketch beyond sample_packets.") {
+    return flow.distinct_lengths;
+  }
+  JOYFULJAY_FEATURE(
+      double, size_entropy, "",
+      "Shannon entropy of the lengths over log2(unique_size_count), 0 to 1; 0 if all are equal. Sketch beyond "
+      "sample_packets.") {
+    if (unique_size_count < 2) return 0;
+    const wide<2> most = product(flow.length_total, logarithm(unique_size_count));
+    return most < flow.length_information ? 1 : quotient(flow.length_information, most);
+  }
+  JOYFULJAY_FEATURE(double, iat_variance, "s^2", "Variance of the gaps.") {
+    const std::uint64_t count = flow.gap_count();
+    const wide<2> unit = product(ns_per_second, ns_per_second);
+    return count > 1 ? quotient(flow.gaps.scaled_variance(count), product(product(count, count), unit)) : 0;
+  }
+  JOYFULJAY_FEATURE(double, iat_cv, "", "Equal to burstiness_index.") {
+    return root_quotient(flow.gaps.scaled_deviation(flow.gap_count()), flow.gaps.sum);
+  }
+  JOYFULJAY_FEATURE(
+      bool, is_constant_rate, "",
+      "At least 2 packets and iat_cv < 0.1, decided in integers; gaps that are all 0 count as constant.") {
+    return flow.gap_count() != 0 && flow.gaps.varies_below_tenth(flow.gap_count());
+  }
+  JOYFULJAY_FEATURE(std::uint32_t, tor_cell_count, "packets",
+                    "Packets with 580 to 600 bytes of payload: a Tor cell of 512 bytes in its TLS record.") {
+    return flow.tor_cells;
+  }
+  JOYFULJAY_FEATURE(double, tor_cell_ratio, "", "tor_cell_count over packets with payload.") {
+    return quotient(tor_cell_count, detail::filled_packets(flow));
+  }
+  JOYFULJAY_FEATURE(bool, is_tor_like, "", "tor_cell_count >= 5 and tor_cell_ratio >= 0.4.") {
+    return detail::is_tor_like(flow);
+  }
+  JOYFULJAY_FEATURE(double, burst_padding_ratio, "",
+                    "burst_overhead_bytes over the sum of the lengths; 0 for a flow of one packet.") {
+    return quotient(overhead(flow), padded_lengths.sum);
+  }
+  JOYFULJAY_FEATURE(std::uint64_t, burst_overhead_bytes, "bytes",
+                    "Lengths less payload lengths, summed; 0 for a flow of one packet.") {
+    return overhead(flow);
+  }
+  JOYFULJAY_FEATURE(double, avg_burst_payload_efficiency, "",
+                    "Mean over the bursts of payload over length; 1 for a flow of one packet.") {
+    if (flow.total_packets() < 2) return 1;
+    return quotient(flow.share_sum(), wide<2>{{0, std::uint64_t{flow.idle_periods} + 1}});
+  }
+  JOYFULJAY_FEATURE(
+      double, padding_score, "",
+      "0.3 is_constant_size + 0.2 (dominant_size_ratio > 0.8) + 0.2 is_constant_rate + 0.3 is_tor_like.") {
+    const bool dominated = 10 * std::uint64_t{flow.mode_packets} > 8 * flow.total_packets();
+    return quotient(std::uint64_t{3u * is_constant_size + 2u * dominated + 2u * is_constant_rate + 3u * is_tor_like},
+                    std::uint64_t{10});
+  }
+
+ private:
+  template <class Flow> static std::uint64_t overhead(const Flow& flow) {
+    if (flow.total_packets() < 2) return 0;
+    return flow.lengths[fwd].sum.word[0] + flow.lengths[bwd].sum.word[0] - flow.payload_sum[fwd] -
+           flow.payload_sum[bwd];
+  }
+};
+
 // ---- 11. Flow storage --------------------------------------------------------------------------------------------
 // Fixed pools: slots, log chunks, long-flow states, remembered fragments. Everything is addressed by small numbers, of
 // which 0 means none, and starts as zero bytes. A short flow is its log: the slot, and chunks of seven packets.
@@ -3160,6 +3463,21 @@ struct log_chunk {
   std::uint8_t flags[entries];
 };
 
+/// What a chunk of the pool holds: entries of a log, or a part of a coded payload sample.
+union pool_chunk {
+  static constexpr std::size_t sample_words = 16;
+  log_chunk log;
+  std::uint32_t sample[sample_words];
+};
+
+/// The longest sample of a direction: the configuration's, or any, where that is a variable.
+inline constexpr std::size_t longest_sample = 65535;
+template <class Config, std::size_t Bytes = static_cast<std::size_t>(Config::entropy_sample_bytes)>
+constexpr std::size_t sample_capacity(int) {
+  return Bytes;
+}
+template <class Config> constexpr std::size_t sample_capacity(long) { return longest_sample; }
+
 /// Numbers from 1 to Capacity, handed out and taken back. `link` is the caller's array, which also chains what is in
 /// use.
 template <std::size_t Capacity> class number_pool {
@@ -3186,13 +3504,20 @@ template <class A> struct is_from_log<A, std::void_t<decltype(A::from_log)>> : s
 template <class A, class = void> struct reads_log_head : std::false_type {};
 template <class A>
 struct reads_log_head<A, std::void_t<decltype(A::reads_log_head)>> : std::bool_constant<A::reads_log_head> {};
+template <class A, class = void> struct reads_other_forms : std::false_type {};
+template <class A>
+struct reads_other_forms<A, std::void_t<decltype(A::reads_other_forms)>> : std::bool_constant<A::reads_other_forms> {};
+template <class A, class = void> struct samples_payload : std::false_type {};
+template <class A>
+struct samples_payload<A, std::void_t<decltype(A::samples_payload)>> : std::bool_constant<A::samples_payload> {};
 template <class A, class = void> struct has_sketch : std::false_type {};
 template <class A> struct has_sketch<A, std::void_t<typename A::sketch>> : std::true_type {};
 template <class A> struct has_exact : std::bool_constant<has_sketch<A>::value || reads_log_head<A>::value> {};
-template <class A> struct is_live : std::bool_constant<!is_from_log<A>::value && !has_exact<A>::value> {};
-template <class A> struct lives_in_slot : std::bool_constant<!has_exact<A>::value> {};
+template <class A> struct lives_in_slot : std::bool_constant<!has_exact<A>::value && !samples_payload<A>::value> {};
+template <class A> struct is_live : std::bool_constant<lives_in_slot<A>::value && !is_from_log<A>::value> {};
 struct nothing {};
 
+template <class Last, class... Type> type_list<Type..., Last> appended(type_list<Type...>);
 template <class... Type> constexpr bool is_empty(type_list<Type...>) { return sizeof...(Type) == 0; }
 template <class... A> constexpr bool start_as_zero(type_list<A...>) {
   return ((std::is_trivially_default_constructible_v<A> && std::is_trivially_copyable_v<A>)&&...);
@@ -3251,6 +3576,14 @@ template <class Config, class... A> struct flow_summary<Config, type_list<A...>>
 
 template <class Config, class Exact> struct exact_forms;
 template <class Config, class... A> struct exact_forms<Config, type_list<A...>> : A::template exact<Config>... {};
+
+/// Lets a sample or sketch answer. `all` has those of every accumulator as bases.
+template <class A, class Form, class Summary, class Forms> void ask(Form& form, Summary& summary, const Forms& all) {
+  if constexpr (reads_other_forms<A>::value)
+    form.answer(static_cast<A&>(summary), summary, all);
+  else
+    form.answer(static_cast<A&>(summary), summary);
+}
 
 }  // namespace detail
 
@@ -3396,10 +3729,10 @@ template <class Config> class engine {
     return {sizeof(engine),
             sizeof(flow_type),
             2 * sizeof(std::uint32_t),
-            keeps_log ? sizeof(detail::log_chunk) + sizeof(std::uint32_t) : 0,
+            uses_chunks ? sizeof(chunk_type) + sizeof(std::uint32_t) : 0,
             keeps_log ? sizeof(long_type) + sizeof(std::uint32_t) : 0,
             Config::max_flows,
-            keeps_log ? chunk_capacity : 0,
+            uses_chunks ? chunk_capacity : 0,
             keeps_log ? long_capacity : 0,
             Config::max_fragments,
             Config::max_fragments != 0 ? sizeof(fragments_type) : 0,
@@ -3420,18 +3753,34 @@ template <class Config> class engine {
                                      decltype(detail::filtered<detail::lives_in_slot>(accumulators{}))>;
   using from_log =
       std::conditional_t<keeps_log, decltype(detail::filtered<detail::is_from_log>(accumulators{})), type_list<>>;
-  using flow_type = detail::flow_slot<Config, keeps_log, in_slot>;
+  using samples = decltype(detail::filtered<detail::samples_payload>(accumulators{}));
+  static constexpr bool samples_payload = !detail::is_empty(samples{});
+  static constexpr bool uses_chunks = keeps_log || samples_payload;
+  using slot_parts =
+      std::conditional_t<samples_payload, decltype(detail::appended<payload_sample::head>(in_slot{})), in_slot>;
+  using flow_type = detail::flow_slot<Config, keeps_log, slot_parts>;
   using long_type = detail::long_state<Config, from_log, sampled>;
   using fragments_type = detail::fragment_table<Config::max_fragments, typename Config::keyed_hash>;
-  using chunk_type = detail::log_chunk;
+  using chunk_type = detail::pool_chunk;
+  using log_chunk = detail::log_chunk;
 
   static constexpr std::size_t entries_per_flow = 2 * Config::sample_packets;  // every packet extended
-  static constexpr std::size_t chunks_per_flow = (entries_per_flow - 1 + chunk_type::entries - 1) / chunk_type::entries;
+  static constexpr std::size_t chunks_per_flow = (entries_per_flow - 1 + log_chunk::entries - 1) / log_chunk::entries;
+  static constexpr std::size_t chunks_for_sample(std::size_t sampled) {
+    constexpr std::size_t bits = chunk_type::sample_words * 32;
+    return (byte_histogram::coded_bits(sampled) + bits - 1) / bits;
+  }
+  static constexpr std::size_t sample_chunks_per_flow = 2 * chunks_for_sample(detail::sample_capacity<Config>(0));
   static constexpr std::size_t larger(std::size_t a, std::size_t b) { return a > b ? a : b; }
-  static constexpr std::size_t chunk_capacity = !keeps_log ? 1
-                                                : Config::log_chunks != 0
-                                                    ? Config::log_chunks
-                                                    : larger(Config::max_flows * 5 / 2, chunks_per_flow);
+  static constexpr std::size_t log_capacity = !keeps_log ? 0
+                                              : Config::log_chunks != 0
+                                                  ? Config::log_chunks
+                                                  : larger(Config::max_flows * 5 / 2, chunks_per_flow);
+  static constexpr std::size_t sample_capacity = !samples_payload ? 0
+                                                 : Config::sample_chunks != 0
+                                                     ? Config::sample_chunks
+                                                     : larger(Config::max_flows * 3 / 2, sample_chunks_per_flow);
+  static constexpr std::size_t chunk_capacity = larger(log_capacity + sample_capacity, 1);
   static constexpr std::size_t long_capacity = !keeps_log                ? 1
                                                : Config::long_flows != 0 ? Config::long_flows
                                                                          : larger(Config::max_flows / 16, 1);
@@ -3445,8 +3794,13 @@ template <class Config> class engine {
   static_assert(
       Config::sample_packets >= 1 && Config::sample_packets <= 1000,
       "joyfuljay: Config::sample_packets must be between 1 and 1000; longer flows are what the sketches are for");
-  static_assert(chunk_capacity >= (keeps_log ? chunks_per_flow : 0),
+  static_assert(log_capacity >= (keeps_log ? chunks_per_flow : 0),
                 "joyfuljay: Config::log_chunks must hold at least one flow of Config::sample_packets");
+  static_assert(sample_capacity >= (samples_payload ? sample_chunks_per_flow : 0),
+                "joyfuljay: Config::sample_chunks must hold the samples of one flow: two chunks, four if "
+                "Config::entropy_sample_bytes is above 256, two more for each further 512");
+  static_assert(detail::sample_capacity<Config>(0) <= detail::longest_sample,
+                "joyfuljay: Config::entropy_sample_bytes must be at most 65535");
   static_assert(
       !keeps_heads || (Config::max_sequence_length >= 1 && Config::max_sequence_length < Config::sample_packets),
       "joyfuljay: Config::max_sequence_length must be at least 1 and below Config::sample_packets, because sequences "
@@ -3540,18 +3894,25 @@ template <class Config> class engine {
   // ---- 12.3 Lists: closed, one-sided and two-sided flows, by what they hold, each in the order of last use
 
   enum kind : std::uint8_t { closed, one_sided, two_sided, kinds };
-  enum holding : std::uint8_t { only_slot, chunks, long_flow, all_holdings };
-  static constexpr std::size_t holdings = keeps_log ? std::size_t{all_holdings} : 1;
+  enum holding : std::uint8_t { only_slot, chunks, long_with_chunks, long_alone, all_holdings };
+  static constexpr std::size_t holdings = keeps_log ? std::size_t{all_holdings} : samples_payload ? 2 : 1;
   struct flow_list {
     std::uint32_t oldest, newest;
   };
 
   static std::size_t list_of(const flow_type& flow) {
     const kind what = flow.marked(flow_type::is_closed) ? closed : flow.is_one_sided() ? one_sided : two_sided;
-    if constexpr (keeps_log)
-      return what * holdings + (flow.marked(flow_type::is_long) ? long_flow : flow.entries > 1 ? chunks : only_slot);
-    else
-      return what;
+    return what * holdings + holding_of(flow);
+  }
+  static holding holding_of(const flow_type& flow) {
+    bool with_chunks = false, is_long = false;
+    if constexpr (keeps_log) {
+      is_long = flow.marked(flow_type::is_long);
+      with_chunks = is_long ? keeps_heads : flow.entries > 1;
+    }
+    if constexpr (samples_payload) with_chunks = with_chunks || holds_sample(flow);
+    if (is_long) return with_chunks ? long_with_chunks : long_alone;
+    return with_chunks ? chunks : only_slot;
   }
   void link(std::uint32_t number) {
     flow_type& flow = slot(number);
@@ -3655,7 +4016,7 @@ template <class Config> class engine {
   template <class Sink> std::uint32_t open(const arrival& now, Sink& sink) {
     std::uint32_t number = slot_pool_.take(next_);
     if (number == 0) {
-      evict(victim(only_slot, keeps_log ? long_flow : only_slot), statistics_.evicted_for_slot, sink);
+      evict(victim(only_slot, static_cast<holding>(holdings - 1)), statistics_.evicted_for_slot, sink);
       number = slot_pool_.take(next_);
     }
     enter_index(number, now.hash, sink);
@@ -3675,6 +4036,7 @@ template <class Config> class engine {
     unlink(number);
     leave_index(number);
     if constexpr (keeps_log) release_storage(slot(number));
+    if constexpr (samples_payload) release_samples(slot(number));
     slot_pool_.give_back(number, next_);
     --statistics_.open_flows;
   }
@@ -3700,6 +4062,7 @@ template <class Config> class engine {
     p.gap_ns = stepped_back ? 0 : step;
     p.opens_flow = flow.total_packets() == 0;
     update_live(flow, p, in_slot{});
+    if constexpr (samples_payload) sample_payload(flow, p, sink);
     if constexpr (keeps_log) {
       if (!flow.marked(flow_type::is_long) && flow.total_packets() == Config::sample_packets) promote(flow, sink);
       if (flow.marked(flow_type::is_long))
@@ -3732,23 +4095,25 @@ template <class Config> class engine {
       flow.first_word = entry.word;
       flow.first_flags = entry.flags;
     } else {
-      const std::size_t at = (flow.entries - 1u) % chunk_type::entries;
-      if (at == 0) {
-        const std::uint32_t chunk = take_chunk(sink);
-        std::uint32_t& link = chunk_links_[flow.storage != 0 ? flow.storage - 1 : chunk - 1];
-        chunk_links_[chunk - 1] = flow.storage != 0 ? link : chunk;  // a ring: the last chunk leads to the first
-        link = flow.storage = chunk;
-      }
-      chunk_type& chunk = chunks_[flow.storage - 1];
+      const std::size_t at = (flow.entries - 1u) % log_chunk::entries;
+      if (at == 0) extend_ring(flow.storage, sink);
+      log_chunk& chunk = chunks_[flow.storage - 1].log;
       chunk.words[at] = entry.word;
       chunk.flags[at] = entry.flags;
     }
     ++flow.entries;
   }
+  /// Chunks of one flow and purpose form a ring: the last, which is the one that the flow knows, leads to the first.
+  template <class Sink> void extend_ring(std::uint32_t& last, Sink& sink) {
+    const std::uint32_t chunk = take_chunk(sink);
+    std::uint32_t& link = chunk_links_[last != 0 ? last - 1 : chunk - 1];
+    chunk_links_[chunk - 1] = last != 0 ? link : chunk;
+    link = last = chunk;
+  }
   template <class Sink> std::uint32_t take_chunk(Sink& sink) {
     std::uint32_t chunk = chunk_pool_.take(chunk_links_);
     if (chunk == 0) {
-      evict(victim(chunks, keeps_heads ? long_flow : chunks), statistics_.evicted_for_chunk, sink);
+      evict(victim(chunks, keeps_log ? long_with_chunks : chunks), statistics_.evicted_for_chunk, sink);
       chunk = chunk_pool_.take(chunk_links_);
     }
     count_use(statistics_.used_chunks, statistics_.most_used_chunks);
@@ -3761,7 +4126,7 @@ template <class Config> class engine {
   /// Gives all chunks back but those of the first `entries`. Returns the last of them.
   std::uint32_t trim_log(std::uint32_t last_chunk, std::size_t had_entries, std::size_t entries) {
     const auto chunks_for = [](std::size_t count) {
-      return count == 0 ? 0 : (count - 1 + chunk_type::entries - 1) / chunk_type::entries;
+      return count == 0 ? 0 : (count - 1 + log_chunk::entries - 1) / log_chunk::entries;
     };
     const std::size_t had = chunks_for(had_entries), kept = chunks_for(entries);
     if (had == kept) return last_chunk;
@@ -3794,9 +4159,9 @@ template <class Config> class engine {
     std::size_t at = 0;
     const auto next_entry = [&]() -> detail::log_entry {
       if (at == 0) return ++at, detail::log_entry{flow.first_word, flow.first_flags};
-      const std::size_t place = (at++ - 1) % chunk_type::entries;
+      const std::size_t place = (at++ - 1) % log_chunk::entries;
       if (place == 0) chunk = chunk_links_[chunk - 1];
-      return {chunks_[chunk - 1].words[place], chunks_[chunk - 1].flags[place]};
+      return {chunks_[chunk - 1].log.words[place], chunks_[chunk - 1].log.flags[place]};
     };
     while (at < flow.entries) {
       const bool opens_flow = at == 0;
@@ -3809,7 +4174,7 @@ template <class Config> class engine {
   template <class Sink> void promote(flow_type& flow, Sink& sink) {
     std::uint32_t number = long_pool_.take(long_links_);
     if (number == 0) {
-      evict(victim(long_flow, long_flow), statistics_.evicted_for_long_state, sink);
+      evict(victim(long_with_chunks, long_alone), statistics_.evicted_for_long_state, sink);
       number = long_pool_.take(long_links_);
     }
     count_use(statistics_.used_long_states, statistics_.most_used_long_states);
@@ -3827,7 +4192,60 @@ template <class Config> class engine {
     flow.marks |= flow_type::is_long;
   }
 
-  // ---- 12.8 Features
+  // ---- 12.8 Payload samples: coded histograms in rings of chunks, one for each direction
+
+  static bool holds_sample(const payload_sample::head& head) {
+    return (head.sample_chunk[fwd] | head.sample_chunk[bwd]) != 0;
+  }
+  /// Decodes what there is, adds the packet's bytes and codes the whole again. A chunk is taken first, because that may
+  /// evict a flow, whose report needs the histograms.
+  template <class Sink> void sample_payload(flow_type& flow, const packet& p, Sink& sink) {
+    const std::size_t had = flow.sampled_bytes[p.dir], wanted = static_cast<std::size_t>(Config::entropy_sample_bytes);
+    const std::size_t limit = wanted < detail::longest_sample ? wanted : detail::longest_sample;
+    if (p.payload.empty() || had >= limit) return;
+    const bytes piece = p.payload.first(limit - had);
+    std::uint32_t& last_chunk = flow.sample_chunk[p.dir];
+    for (std::size_t held = chunks_for_sample(had); held < chunks_for_sample(had + piece.length); ++held)
+      extend_ring(last_chunk, sink);
+    byte_histogram& counts = workspace_.histograms[0];
+    counts.clear();
+    if (had != 0) counts.add_coded(sample_words(last_chunk));
+    counts.add(piece);
+    counts.write_coded(sample_words(last_chunk));
+    flow.sampled_bytes[p.dir] = static_cast<std::uint16_t>(had + piece.length);
+  }
+  /// Each call returns the next word of a ring.
+  auto sample_words(std::uint32_t last_chunk) {
+    return [this, chunk = last_chunk, at = chunk_type::sample_words]() mutable -> std::uint32_t& {
+      if (at == chunk_type::sample_words) chunk = chunk_links_[chunk - 1], at = 0;
+      return chunks_[chunk - 1].sample[at++];
+    };
+  }
+  void release_samples(const payload_sample::head& head) {
+    for (const std::uint32_t last : head.sample_chunk) {
+      if (last == 0) continue;
+      std::uint32_t chunk = chunk_links_[last - 1];
+      for (bool more = true; more;) {
+        const std::uint32_t next = chunk_links_[chunk - 1];
+        more = chunk != last;
+        give_back_chunk(chunk);
+        chunk = next;
+      }
+    }
+  }
+  void answer_sample(const payload_sample::head& head, payload_sample& sample) {
+    for (const direction dir : {fwd, bwd}) {
+      workspace_.histograms[dir].clear();
+      if (head.sampled_bytes[dir] != 0) workspace_.histograms[dir].add_coded(sample_words(head.sample_chunk[dir]));
+    }
+    sample.answer(workspace_.histograms, head);
+  }
+  template <class Summary, class... Sample>
+  void answer_samples(const flow_type& flow, Summary& summary, type_list<Sample...>) {
+    (answer_sample(flow, static_cast<Sample&>(summary)), ...);
+  }
+
+  // ---- 12.9 Features
 
   detail::flow_summary<Config, type_list<>> facts_of(const flow_type& flow) const {
     detail::flow_summary<Config, type_list<>> facts{};
@@ -3854,8 +4272,9 @@ template <class Config> class engine {
     using wanted = type_list<A...>;
     summary = {};
     fill_facts(summary, flow);
+    answer_samples(flow, summary, detail::filtered<detail::samples_payload>(wanted{}));
     if constexpr (!keeps_log) {
-      copy(flow, summary, wanted{});
+      copy(flow, summary, detail::filtered<detail::lives_in_slot>(wanted{}));
     } else {
       copy(flow, summary, detail::filtered<detail::is_live>(wanted{}));
       const auto logged = detail::filtered<detail::is_from_log>(wanted{});
@@ -3875,7 +4294,7 @@ template <class Config> class engine {
   }
   template <class Summary, class... A>
   static void ask_sketches(const long_type& state, Summary& summary, type_list<A...>) {
-    (static_cast<const typename A::sketch&>(state).answer(static_cast<A&>(summary), summary), ...);
+    (detail::ask<A>(static_cast<const typename A::sketch&>(state), summary, state), ...);
   }
   template <class A> auto& exact_form() {
     return static_cast<typename A::template exact<Config>&>(workspace_.exact_samples);
@@ -3889,7 +4308,7 @@ template <class Config> class engine {
         (static_cast<Logged&>(summary).update(p, summary), ...);
         (exact_form<Exact>().add(p, summary), ...);
       });
-      (exact_form<Exact>().answer(static_cast<Exact&>(summary), summary), ...);
+      (detail::ask<Exact>(exact_form<Exact>(), summary, workspace_.exact_samples), ...);
     }
   }
   template <class Groups> row_for<Groups> read(const flow_type& flow) {
@@ -3917,12 +4336,13 @@ template <class Config> class engine {
   struct workspace {
     detail::flow_summary<Config, accumulators> summary;
     detail::exact_forms<Config, exact> exact_samples;
+    std::conditional_t<samples_payload, byte_histogram[2], detail::nothing> histograms;
     row features;
   };
   static constexpr std::size_t slot_alignment = sizeof(flow_type) % 64 == 0 ? 64 : alignof(flow_type);
 
   alignas(slot_alignment) flow_type slots_[Config::max_flows] = {};
-  alignas(keeps_log ? 64 : alignof(chunk_type)) chunk_type chunks_[chunk_capacity] = {};
+  alignas(uses_chunks ? 64 : alignof(chunk_type)) chunk_type chunks_[chunk_capacity] = {};
   long_type long_states_[long_capacity] = {};
   std::uint32_t heads_[Config::max_flows] = {};
   std::uint32_t next_[Config::max_flows] = {};  // in the index, or in the pool of free slots
