@@ -48,7 +48,7 @@
 //    7. Frames               link layers, IPv4, IPv6, TCP, UDP: one frame in, one packet out
 //    8. Feature machinery    type sets, JOYFULJAY_GROUP, JOYFULJAY_FEATURE, for_each_feature
 //    9. Accumulators         what a flow remembers
-//   10. Feature groups       what a flow reports: flow_meta, timing, size, tcp
+//   10. Feature groups       what a flow reports: flow_meta, timing, size, tcp, fingerprint, entropy, padding
 //   11. Flow storage         key, index, slots, log chunks, lists, fragments: the fixed pools
 //   12. Engine               feed, tick, flush, live reading
 //   13. Writers              JSON, CSV, float vector, schema hash, reference
@@ -296,6 +296,7 @@ struct gap_sequences;    // timing: the first inter-arrival times and time stamp
 struct splt_sequences;   // timing: lengths, times and directions of the first packets (SPLT). Off by default.
 struct size;             // packet and payload lengths: moments, quantiles, mode, asymmetry
 struct tcp;              // flag counts and ratios, handshake, closing, anomalies
+struct fingerprint;      // Tor, VPN and DNS-over-HTTPS scores
 struct entropy;          // of the first payload bytes of each direction
 struct padding;          // constant sizes and rates, Tor cells, variety of lengths, payload shares of bursts
 
@@ -1679,8 +1680,8 @@ inline constexpr std::uint8_t fin = 0x01, syn = 0x02, rst = 0x04, psh = 0x08, ac
 
 /// Assigned Internet Protocol Numbers (IANA) that the header treats in a way of their own.
 namespace ip_protocol {
-inline constexpr std::uint8_t hop_by_hop = 0, icmp = 1, tcp = 6, udp = 17, routing = 43, fragment = 44,
-                              no_next_header = 59, destination_options = 60;
+inline constexpr std::uint8_t hop_by_hop = 0, icmp = 1, tcp = 6, udp = 17, routing = 43, fragment = 44, esp = 50,
+                              ah = 51, no_next_header = 59, destination_options = 60;
 }
 
 namespace detail {
@@ -3165,7 +3166,251 @@ template <class Flow> bool is_tor_like(const Flow& flow) {
   return flow.tor_cells >= 5 && 10 * std::uint64_t{flow.tor_cells} >= 4 * filled_packets(flow);
 }
 
+// Public DNS-over-HTTPS servers. A name stands for itself and for every name below it. The names are in order of their
+// labels from the right; each is written as the number of labels that it shares with the one before, and the rest:
+// after "0com.controld;" comes "1opendns.doh;" for doh.opendns.com.
+// <doh table: tools/make_doh_table.py>
+// 54 names and 33 addresses in 924 bytes.
+// clang-format off
+inline constexpr char doh_providers[] =
+    "0app.tiar;0ca.cira.canadianshield;0ch.digitale-gesellschaft.dns;1switch.dns;0cn.360.doh;1rubyfish.dns;"
+    "0com.1dot1dot1dot1;1adguard.dns;1adguard-dns.dns;2family;2unfiltered;1alidns.dns;1apple.dns;1cloudflare.dns;"
+    "1cloudflare-dns;1controld;1decloudus.dns;1dnslify.doh;1google.dns;1opendns.doh;2familyshield.doh;1pi-dns;"
+    "1umbrella.doh;1xfinity.doh;0cz.nic.odvr;0de.dnsforge;1dnshome.dns;0fr.bortzmeyer.doh;0google.dns;"
+    "0gr.libredns.doh;0io.nextdns.dns;0is.flatuslifir.dns;0la.njal.dns;0li.doh;0net.ahadns;1applied-privacy.doh;"
+    "1appliedprivacy.doh;1ffmuc.doh;1mullvad.dns;1quad9.dns;2dns10;2dns11;2dns12;2dns9;0one.one.one.one;"
+    "0org.cleanbrowsing.doh;1powerdns.doh;1tiarap;0pub.dns;1doh;0sb.dns;1doh;0tw.twnic.dns;0uk.net.aa.dns;";
+inline constexpr std::uint32_t doh_resolvers4[] = {
+    0x01000001, 0x01000002, 0x01000003, 0x01010101, 0x01010102, 0x01010103, 0x08080404, 0x08080808, 0x09090909,
+    0x0909090a, 0x0909090b, 0x5e8c0e0e, 0x5e8c0e0f, 0x5e8c0f0f, 0x5e8c0f10, 0x6810f8f9, 0x6810f9f9, 0x771d1d1d,
+    0x9570700a, 0x9570700b, 0x95707070, 0xb9e4a809, 0xb9e4a80a, 0xd043dcdc, 0xd043dede, 0xdf050505, 0xdf060606,
+};
+inline constexpr std::uint64_t doh_resolvers6[][2] = {
+    {0x2001486048600000, 0x0000000000008844}, {0x2001486048600000, 0x0000000000008888},
+    {0x2606470047000000, 0x0000000000001001}, {0x2606470047000000, 0x0000000000001111},
+    {0x262000fe00000000, 0x0000000000000009}, {0x262000fe00000000, 0x00000000000000fe},
+};
+// clang-format on
+// </doh table>
+
+inline constexpr std::size_t most_provider_labels = 4;
+
+inline char lower_case(std::uint8_t c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c); }
+/// Case ignored; `text` is lower case.
+inline bool is_same_name(const bytes& name, const char* text, std::size_t length) {
+  if (name.length != length) return false;
+  for (std::size_t at = 0; at < length; ++at)
+    if (lower_case(name.data[at]) != text[at]) return false;
+  return true;
+}
+inline bool starts_with(const bytes& name, const char* text) {
+  const std::size_t length = std::strlen(text);
+  return name.length >= length && is_same_name(name.first(length), text, length);
+}
+inline bool ends_with(const bytes& name, const char* text) {
+  const std::size_t length = std::strlen(text);
+  return name.length >= length && is_same_name(name.after(name.length - length), text, length);
+}
+
+/// Whether the name is a provider's or below one. One pass over the list, whatever the name.
+inline bool is_doh_provider(const bytes& name) {
+  bytes labels[most_provider_labels];  // from the right
+  std::size_t count = 0;
+  for (std::size_t end = name.length; count < most_provider_labels;) {
+    std::size_t begin = end;
+    while (begin > 0 && name.data[begin - 1] != '.') --begin;
+    labels[count++] = name.first(end).after(begin);
+    if (begin == 0) break;
+    end = begin - 1;
+  }
+  std::size_t agreeing = 0;  // labels that the name has in common with the entry
+  for (const char* at = doh_providers; *at != '\0';) {
+    std::size_t place = static_cast<std::size_t>(*at - '0');
+    if (place < agreeing) agreeing = place;
+    do {
+      const char* const begin = ++at;
+      while (*at != '.' && *at != ';') ++at;
+      const bool agrees = agreeing == place && place < count &&
+                          is_same_name(labels[place], begin, static_cast<std::size_t>(at - begin));
+      agreeing += agrees;
+      ++place;
+    } while (*at != ';');
+    if (agreeing == place) return true;
+    ++at;
+  }
+  return false;
+}
+inline bool is_doh_resolver(std::uint8_t ip_version, const std::uint64_t (&address)[2]) {
+  if (ip_version == 4) {
+    for (const std::uint32_t known : doh_resolvers4)
+      if (address[1] == known) return true;
+  } else {
+    for (const auto& known : doh_resolvers6)
+      if (address[0] == known[0] && address[1] == known[1]) return true;
+  }
+  return false;
+}
+
+/// Whether a label of a server's name says that it answers DNS queries: doh-2, dns1, rdns, nxdoh-eu.
+inline bool label_says_dns(const bytes& label) {
+  std::size_t length = 0;
+  while (length < label.length && label.data[length] != '-') ++length;
+  while (length > 0 && label.data[length - 1] >= '0' && label.data[length - 1] <= '9') --length;
+  const bytes stem = label.first(length);
+  return is_same_name(stem, "rdns", 4) || starts_with(stem, "doh") || ends_with(stem, "doh") ||
+         (starts_with(stem, "dns") && length <= 5);
+}
+/// The same of any label but the last.
+inline bool name_says_dns(bytes name) {
+  for (std::size_t at = 0; at < name.length; ++at) {
+    if (name.data[at] != '.') continue;
+    if (label_says_dns(name.first(at))) return true;
+    name = name.after(at + 1);
+    at = static_cast<std::size_t>(-1);
+  }
+  return false;
+}
+
+/// Who the responder says it is, and in which protocol.
+struct server_identity {
+  bytes name;       ///< tls_sni, or quic_sni without one; in any case
+  bytes protocol;   ///< tls_alpn, or quic_alpn without one
+  bool speaks_tls;  ///< TLS or QUIC was recognised
+};
+/// What speaks for DNS over HTTPS, or against it.
+struct doh_evidence {
+  server_identity server;
+  std::uint64_t address[2];  ///< of the responder, as in `packet`
+  std::uint8_t ip_version;
+  std::uint16_t port;
+  std::uint64_t duration_ns, payload_bytes;
+};
+/// In hundredths. Who is asked counts most, how much is said a little.
+inline unsigned doh_score(const doh_evidence& seen) {
+  const bytes protocol = seen.server.protocol;
+  const auto speaks = [&](const char* name) {
+    return protocol.length == 3 && std::memcmp(protocol.data, name, 3) == 0;
+  };
+  if (seen.port == 853 || speaks("dot") || speaks("doq")) return 0;
+  const bool known_address = seen.port == 443 && is_doh_resolver(seen.ip_version, seen.address);
+  if (!seen.server.speaks_tls && !known_address) return 0;
+  unsigned score = 0;
+  if (known_address || is_doh_provider(seen.server.name))
+    score = 60;
+  else if (!protocol.empty() && protocol.data[0] == 'h' && name_says_dns(seen.server.name))
+    score = 40;
+  if (seen.duration_ns < ns_per_second) score += 10;
+  if (seen.payload_bytes <= 12'000) score += 10;
+  return score;
+}
+
+struct vpn_verdict {
+  unsigned score = 0;  // hundredths
+  const char* kind = "";
+
+  void add(bool holds, unsigned points, const char* name) {
+    if (holds) score += points, kind = name;
+  }
+};
+
+/// ADAPTOR, to be replaced by what the accumulators tls_handshake and quic_handshake know: nobody has a name yet.
+template <class Flow> server_identity server_of(const Flow&) { return {}; }
+
 }  // namespace detail
+
+struct fingerprint {
+  JOYFULJAY_GROUP(fingerprint, payload_bytes, payload_spread, telling_sizes, first_payloads)
+
+  JOYFULJAY_STEP(unsigned, tor_score) {
+    const std::uint64_t filled = detail::filled_packets(flow);
+    const std::uint16_t port = flow.port[bwd];
+    unsigned score = detail::is_tor_like(flow) ? 40 : 0;
+    if (filled >= 2 && payloads_vary_little(flow, filled)) score += 30;
+    if (port == 443 || port == 9001 || port == 9030 || port == 9050 || port == 9051) score += 10;
+    return score;
+  }
+  JOYFULJAY_STEP(detail::vpn_verdict, vpn) { return judged(flow); }
+  JOYFULJAY_STEP(unsigned, doh_points) {
+    const std::uint64_t payload = flow.payload_sum[fwd] + flow.payload_sum[bwd];
+    return detail::doh_score({detail::server_of(flow),
+                              {flow.address[bwd][0], flow.address[bwd][1]},
+                              flow.ip_version,
+                              flow.port[bwd],
+                              flow.duration_ns(),
+                              payload});
+  }
+
+  JOYFULJAY_FEATURE(bool, likely_tor, "", "tor_confidence >= 0.5, summed in exact hundredths.") {
+    return tor_score >= 50;
+  }
+  JOYFULJAY_FEATURE(
+      double, tor_confidence, "",
+      "0.4 if is_tor_like, + 0.3 if at least 2 packets have payload and the coefficient of variation of its "
+      "length is below 0.1, + 0.1 if dst_port is 443, 9001, 9030, 9050 or 9051.") {
+    return hundredths(tor_score);
+  }
+  JOYFULJAY_FEATURE(bool, likely_vpn, "", "vpn_confidence >= 0.4.") { return vpn.score >= 40; }
+  JOYFULJAY_FEATURE(
+      double, vpn_confidence, "",
+      "At most 1. Port 1194 0.5; OpenVPN reset exchange 0.4; UDP dst_port 51820 0.5; WireGuard handshake or "
+      "data 0.4; protocol 50 or 51 0.7; UDP dst_port 500, 4500 or 1701 0.4; more than half of the packets "
+      "of 1400 to 1500 bytes 0.2.") {
+    return hundredths(vpn.score);
+  }
+  JOYFULJAY_FEATURE(const char*, vpn_type, "",
+                    "The last that held of openvpn, wireguard, ipsec-esp, ipsec-ah, ipsec-ike, l2tp; empty if none.") {
+    return vpn.kind;
+  }
+  JOYFULJAY_FEATURE(bool, likely_doh, "", "doh_confidence >= 0.5, summed in exact hundredths.") {
+    return doh_points >= 50;
+  }
+  JOYFULJAY_FEATURE(
+      double, doh_confidence, "",
+      "0 with dst_port 853 or protocol dot or doq, and without TLS or QUIC unless a known resolver answers on "
+      "port 443. 0.6 if the server's name or address is a known resolver's, else 0.4 if it speaks HTTP and a "
+      "label of its name says DNS; + 0.1 below 1 s, + 0.1 up to 12000 bytes of payload.") {
+    return hundredths(doh_points);
+  }
+  JOYFULJAY_FEATURE(
+      text<16>, traffic_type, "",
+      "tor if likely_tor, else vpn: and vpn_type if likely_vpn, else doh if likely_doh, else encrypted.") {
+    text<16> type;
+    type.append(likely_tor ? "tor" : likely_vpn ? "vpn:" : likely_doh ? "doh" : "encrypted");
+    if (!likely_tor && likely_vpn) type.append(vpn_type);
+    return type;
+  }
+
+ private:
+  static double hundredths(unsigned score) {
+    return quotient(std::uint64_t{score < 100 ? score : 100}, std::uint64_t{100});
+  }
+  template <class Flow> static bool payloads_vary_little(const Flow& flow, std::uint64_t filled) {
+    moments<32> all{flow.payload_squares[fwd], wide<1>::from(flow.payload_sum[fwd] + flow.payload_sum[bwd]), 0, 0};
+    all.squares += flow.payload_squares[bwd];
+    return all.varies_below_tenth(filled);
+  }
+  template <class Flow> static detail::vpn_verdict judged(const Flow& flow) {
+    const bool udp = flow.protocol == ip_protocol::udp, tcp = flow.protocol == ip_protocol::tcp;
+    const std::uint16_t source = flow.port[fwd], target = flow.port[bwd];
+    const auto both = [&](std::uint8_t forward, std::uint8_t backward) {
+      return flow.opened_with(fwd, forward) && flow.opened_with(bwd, backward);
+    };
+    using f = first_payloads;
+    detail::vpn_verdict result;
+    result.add((udp || tcp) && (source == 1194 || target == 1194), 50, "openvpn");
+    result.add((udp || tcp) && both(f::openvpn_client, f::openvpn_server), 40, "openvpn");
+    result.add(udp && target == 51820, 50, "wireguard");
+    const bool handshake =
+        flow.opened_with(fwd, f::wireguard_handshake) || flow.opened_with(bwd, f::wireguard_handshake);
+    result.add(udp && (handshake || both(f::wireguard_data, f::wireguard_data)), 40, "wireguard");
+    result.add(flow.protocol == ip_protocol::esp, 70, "ipsec-esp");
+    result.add(flow.protocol == ip_protocol::ah, 70, "ipsec-ah");
+    result.add(udp && (target == 500 || target == 4500), 40, "ipsec-ike");
+    result.add(udp && target == 1701, 40, "l2tp");
+    if (2 * std::uint64_t{flow.large_packets} > flow.total_packets()) result.score += 20;
+    return result;
+  }
+};
 
 struct entropy {
   JOYFULJAY_GROUP(entropy, payload_sample)
@@ -3576,6 +3821,10 @@ template <class Config, class... A> struct flow_summary<Config, type_list<A...>>
 
 template <class Config, class Exact> struct exact_forms;
 template <class Config, class... A> struct exact_forms<Config, type_list<A...>> : A::template exact<Config>... {};
+
+struct sample_workspace {
+  byte_histogram histograms[2];
+};
 
 /// Lets a sample or sketch answer. `all` has those of every accumulator as bases.
 template <class A, class Form, class Summary, class Forms> void ask(Form& form, Summary& summary, const Forms& all) {
@@ -4333,10 +4582,9 @@ template <class Config> class engine {
   }
 
   /// The one computation under way: too large for a device's stack.
-  struct workspace {
+  struct workspace : std::conditional_t<samples_payload, detail::sample_workspace, detail::nothing> {
     detail::flow_summary<Config, accumulators> summary;
     detail::exact_forms<Config, exact> exact_samples;
-    std::conditional_t<samples_payload, byte_histogram[2], detail::nothing> histograms;
     row features;
   };
   static constexpr std::size_t slot_alignment = sizeof(flow_type) % 64 == 0 ? 64 : alignof(flow_type);

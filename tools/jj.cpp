@@ -37,7 +37,7 @@ namespace jj = joyfuljay;
 
 struct tool_config : jj::default_config {
   using groups = jj::type_list<jj::flow_identifier, jj::flow_meta, jj::timing, jj::gap_sequences, jj::splt_sequences,
-                               jj::size, jj::tcp, jj::entropy, jj::padding>;
+                               jj::size, jj::tcp, jj::fingerprint, jj::entropy, jj::padding>;
   struct user_data {
     std::uint64_t number;  // order of creation
   };
