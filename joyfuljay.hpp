@@ -1529,7 +1529,8 @@ class variety_sketch {
   }
 
  private:
-  static constexpr std::uint32_t jumbo = 1536, hashed_bits = 1024;
+  static constexpr unsigned hashed_bits_log2 = 10;
+  static constexpr std::uint32_t jumbo = 1536, hashed_bits = 1u << hashed_bits_log2;
   static constexpr std::uint64_t fine = 64;  // a packet in parts, so that scaling does not round
 
   /// The lengths of the mode counters, ascending.
@@ -1575,7 +1576,7 @@ class variety_sketch {
     const std::uint64_t zeros = used < hashed_bits ? hashed_bits - used : 1;
     const std::uint64_t octaves = logarithm(hashed_bits) - logarithm(zeros);
     constexpr std::uint64_t ln2 = 0xb17217f7d1cf79ab;  // 64 bits of fraction
-    return ((product(octaves, ln2).word[1] * hashed_bits >> (logarithm_bits - 1)) + 1) / 2;
+    return ((product(octaves, ln2).word[1] >> (logarithm_bits - hashed_bits_log2 - 1)) + 1) / 2;
   }
 
   std::uint32_t seen_[jumbo / 32], hashed_[hashed_bits / 32];
