@@ -1070,11 +1070,12 @@ inline std::uint64_t logarithm(std::uint64_t x) {
 /// relative error below 1e-11 for up to 131,072 items, below 1e-9 for up to 2^32.
 class shannon_entropy {
  public:
-  /// So many items, spread evenly over so many values. Nothing for no item.
+  /// So many items, spread evenly over so many values, of which there are never more than items.
   void add(std::uint64_t count, std::uint64_t values = 1) {
     total_ += count;
-    if (values == 1 && count < small)
-      ++small_counts_[count];
+    if (values > count) values = count;
+    if (values <= 1 && count < few)
+      ++few_counts_[count];
     else
       minus_ += product(count, logarithm(count) - logarithm(values));
   }
@@ -1083,18 +1084,18 @@ class shannon_entropy {
   wide<2> scaled() const {
     if (total_ == 0) return {};
     wide<2> result = product(total_, logarithm(total_)), less = minus_;
-    for (unsigned count = 2; count < small; ++count)
-      if (small_counts_[count] != 0) less += product(std::uint64_t{small_counts_[count]} * count, logarithm(count));
+    for (unsigned count = 2; count < few; ++count)
+      if (few_counts_[count] != 0) less += product(std::uint64_t{few_counts_[count]} * count, logarithm(count));
     if (result < less) return {};  // rounding, with values spread over fractions
     result -= less;
     return result;
   }
 
  private:
-  static constexpr std::uint64_t small = 32;
+  static constexpr std::uint64_t few = 32;
   wide<2> minus_ = {};
   std::uint64_t total_ = 0;
-  std::uint32_t small_counts_[small] = {};  // how many values had this count
+  std::uint32_t few_counts_[few] = {};  // how many values had this count
 };
 
 /// n H over n, in bits. A distribution of one value has 0.
@@ -1510,16 +1511,17 @@ class variety_sketch {
     shannon_entropy sum;
     std::uint64_t jumbo_rest = 0, jumbo_values = distinct_jumbo(), next = 0;
     lengths.for_each_bucket([&](std::uint64_t least, std::uint64_t width, std::uint64_t packets) {
-      std::uint64_t rest = packets * fine, values = least < jumbo ? distinct_among(least, least + width) : 0;
+      const bool is_jumbo = least + width > jumbo;  // their buckets may reach below it when they are wide
+      std::uint64_t rest = packets * fine, values = is_jumbo ? 0 : distinct_among(least, least + width);
       for (; next < own.used && own.size[next] < least + width; ++next) {
-        std::uint64_t mass = own.packets[next] * scale * fine / own.total;
+        std::uint64_t mass = own.scaled(next, scale * fine);
         if (mass > rest) mass = rest;
         rest -= mass;
         if (mass != 0) sum.add(mass);
-        std::uint64_t& others = least < jumbo ? values : jumbo_values;
+        std::uint64_t& others = is_jumbo ? jumbo_values : values;
         if (others != 0) --others;
       }
-      if (least >= jumbo)
+      if (is_jumbo)
         jumbo_rest += rest;
       else if (rest != 0)
         sum.add(rest, values != 0 ? values : 1);
@@ -1537,11 +1539,17 @@ class variety_sketch {
   struct own_sizes {
     std::uint32_t size[mode_sketch::counters], packets[mode_sketch::counters];
     std::size_t used = 0;
-    std::uint64_t total = 0;  // packets over all counters, which is every packet of the flow
+    std::uint32_t total = 0;  // packets over all counters, which is every packet of the flow
 
+    /// What its packets are of `whole`, when that is all packets.
+    std::uint64_t scaled(std::size_t at, std::uint64_t whole) const {
+      wide<2> mass = product(packets[at], whole);
+      mass.divide(total);
+      return mass.word[0];
+    }
     void take(const mode_sketch& modes) {
       modes.for_each_size([&](std::uint32_t length, std::uint32_t certain, std::uint32_t uncertain) {
-        total += std::uint64_t{certain} + uncertain;
+        total += certain + uncertain;
         if (uncertain > certain / 4) return;
         std::size_t at = used++;
         for (; at > 0 && size[at - 1] > length; --at) size[at] = size[at - 1], packets[at] = packets[at - 1];

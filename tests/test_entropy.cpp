@@ -152,7 +152,8 @@ TEST_CASE("256 bytes of any kind are a histogram of 64 bytes") {
 
 TEST_CASE("a coded histogram reads back, and adds to what is there") {
   std::mt19937 random(4);
-  for (const std::size_t length : {0, 1, 2, 31, 32, 33, 64, 65, 255, 256, 257, 512, 4000, 65535})
+  for (const std::size_t length :
+       std::vector<std::size_t>{0, 1, 2, 31, 32, 33, 64, 65, 255, 256, 257, 512, 4000, 65535})
     for (int round = 0; round < 8; ++round) {
       const octets first = random_sample(random, length), second = random_sample(random, 100);
       jj::byte_histogram counts{}, again{};

@@ -8,7 +8,7 @@ namespace {
 
 struct everything : jj::default_config {
   using groups = jj::type_list<jj::flow_identifier, jj::flow_meta, jj::timing, jj::gap_sequences, jj::splt_sequences,
-                               jj::size, jj::tcp>;
+                               jj::size, jj::tcp, jj::fingerprint, jj::entropy, jj::padding>;
   struct user_data {
     unsigned char verdict;
   };
