@@ -3314,8 +3314,8 @@ inline unsigned doh_score(const doh_evidence& seen) {
 }
 
 struct vpn_verdict {
-  unsigned score = 0;  // hundredths
-  const char* kind = "";
+  unsigned score;    // hundredths
+  const char* kind;  // null: none; rows start as zeros, too
 
   void add(bool holds, unsigned points, const char* name) {
     if (holds) score += points, kind = name;
@@ -3368,7 +3368,7 @@ struct fingerprint {
   }
   JOYFULJAY_FEATURE(const char*, vpn_type, "",
                     "The last that held of openvpn, wireguard, ipsec-esp, ipsec-ah, ipsec-ike, l2tp; empty if none.") {
-    return vpn.kind;
+    return vpn.kind != nullptr ? vpn.kind : "";
   }
   JOYFULJAY_FEATURE(bool, likely_doh, "", "doh_confidence >= 0.5, summed in exact hundredths.") {
     return doh_points >= 50;
@@ -3405,7 +3405,7 @@ struct fingerprint {
       return flow.opened_with(fwd, forward) && flow.opened_with(bwd, backward);
     };
     using f = first_payloads;
-    detail::vpn_verdict result;
+    detail::vpn_verdict result{};
     result.add((udp || tcp) && (source == 1194 || target == 1194), 50, "openvpn");
     result.add((udp || tcp) && both(f::openvpn_client, f::openvpn_server), 40, "openvpn");
     result.add(udp && target == 51820, 50, "wireguard");
