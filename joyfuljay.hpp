@@ -1594,13 +1594,19 @@ class variety_sketch {
 /// every occurrence, 1 but for the last, which is 0. So n bytes take n + 256 bits: 64 bytes hold the histogram of 256.
 class byte_histogram {
  public:
-  static constexpr std::size_t coded_bits(std::size_t sampled) { return sampled == 0 ? 0 : sampled + 256; }
+  static constexpr std::size_t coded_bits(std::size_t sampled) { return sampled + 256; }
 
   void clear() { *this = {}; }
   void add(bytes sample) {
     for (std::size_t at = 0; at < sample.length; ++at) ++counts_[sample.data[at]];
   }
   std::uint32_t count(std::size_t byte) const { return counts_[byte]; }
+  /// Calls visit(byte) for what occurs in one of two histograms, and for neighbours.
+  template <class Visit> static void for_each_byte(const byte_histogram& a, const byte_histogram& b, Visit&& visit) {
+    for (std::size_t byte = 0; byte < 256; byte += 4)
+      if ((a.four_counts(byte) | b.four_counts(byte)) != 0)
+        visit(byte), visit(byte + 1), visit(byte + 2), visit(byte + 3);
+  }
 
   /// Adds a coded histogram. `next` returns its words one after the other.
   template <class Next> void add_coded(Next&& next) {
@@ -1609,12 +1615,16 @@ class byte_histogram {
     unsigned left = 0;  // of `bits`
     for (std::size_t group = 0; group < groups; ++group)
       for (std::uint32_t word = present[group]; word != 0; word &= word - 1) {
-        std::uint16_t& count = counts_[group * 32 + detail::lowest_bit(word)];
-        for (bool more = true; more; bits >>= 1, --left) {
-          if (left == 0) bits = next(), left = 32;
-          more = (bits & 1) != 0;
-          ++count;
+        unsigned count = 0, ones = bits != 0xFFFFFFFF ? detail::lowest_bit(~bits) : 32;
+        while (ones >= left) {  // the run goes on in the next word
+          count += left;
+          bits = next(), left = 32;
+          ones = bits != 0xFFFFFFFF ? detail::lowest_bit(~bits) : 32;
         }
+        bits = bits >> ones >> 1;  // beyond `left` there are zeros
+        left -= ones + 1;
+        std::uint16_t& sum = counts_[group * 32 + detail::lowest_bit(word)];
+        sum = static_cast<std::uint16_t>(sum + count + ones + 1);
       }
   }
   /// Writes the code to the words that `next` returns references to.
@@ -1622,8 +1632,11 @@ class byte_histogram {
     std::uint32_t present[groups];
     for (std::size_t group = 0; group < groups; ++group) {
       present[group] = 0;
-      for (unsigned bit = 0; bit < 32; ++bit)
-        present[group] |= static_cast<std::uint32_t>(counts_[group * 32 + bit] != 0) << bit;
+      for (unsigned four = 0; four < 32; four += 4) {
+        if (four_counts(group * 32 + four) == 0) continue;
+        for (unsigned bit = four; bit < four + 4; ++bit)
+          present[group] |= static_cast<std::uint32_t>(counts_[group * 32 + bit] != 0) << bit;
+      }
       next() = present[group];
     }
     std::uint64_t bits = 0;
@@ -1644,6 +1657,12 @@ class byte_histogram {
 
  private:
   static constexpr std::size_t groups = 8;  // of 32 bytes
+  /// Four counts in one word, to see that all are 0.
+  std::uint64_t four_counts(std::size_t byte) const {
+    std::uint64_t four;
+    std::memcpy(&four, counts_ + byte, sizeof four);
+    return four;
+  }
   std::uint16_t counts_[256];
 };
 
@@ -2258,10 +2277,9 @@ struct payload_sample {
 
   void answer(const byte_histogram (&counts)[2], const head& sizes) {
     shannon_entropy alone[2], together;
-    for (unsigned value = 0; value < 256; ++value) {
+    byte_histogram::for_each_byte(counts[fwd], counts[bwd], [&](std::size_t value) {
       const std::uint32_t forward = counts[fwd].count(value), backward = counts[bwd].count(value);
       const std::uint32_t both = forward + backward;
-      if (both == 0) continue;
       alone[fwd].add(forward);
       alone[bwd].add(backward);
       together.add(both);
@@ -2269,7 +2287,7 @@ struct payload_sample {
       if (value == 0) null_bytes = both;
       if (value >= 32 && value < 127) printable_bytes += both;
       if (value >= 128) high_bytes += both;
-    }
+    });
     for (const direction dir : {fwd, bwd}) {
       sampled[dir] = sizes.sampled_bytes[dir];
       sample_information[dir] = alone[dir].scaled();
@@ -3722,6 +3740,7 @@ union pool_chunk {
   static constexpr std::size_t sample_words = 16;
   log_chunk log;
   std::uint32_t sample[sample_words];
+  std::uint8_t raw_sample[4 * sample_words];  // shorter than its code
 };
 
 /// The longest sample of a direction: the configuration's, or any, where that is a variable.
@@ -4026,7 +4045,7 @@ template <class Config> class engine {
   static constexpr std::size_t chunks_per_flow = (entries_per_flow - 1 + log_chunk::entries - 1) / log_chunk::entries;
   static constexpr std::size_t chunks_for_sample(std::size_t sampled) {
     constexpr std::size_t bits = chunk_type::sample_words * 32;
-    return (byte_histogram::coded_bits(sampled) + bits - 1) / bits;
+    return sampled == 0 ? 0 : (byte_histogram::coded_bits(sampled) + bits - 1) / bits;
   }
   static constexpr std::size_t sample_chunks_per_flow = 2 * chunks_for_sample(detail::sample_capacity<Config>(0));
   static constexpr std::size_t larger(std::size_t a, std::size_t b) { return a > b ? a : b; }
@@ -4455,22 +4474,34 @@ template <class Config> class engine {
   static bool holds_sample(const payload_sample::head& head) {
     return (head.sample_chunk[fwd] | head.sample_chunk[bwd]) != 0;
   }
-  /// Decodes what there is, adds the packet's bytes and codes the whole again. A chunk is taken first, because that may
-  /// evict a flow, whose report needs the histograms.
+  /// Bytes that fit one chunk stand there as they came. Beyond, what there is is decoded, the packet's bytes are added,
+  /// and the whole is coded again. Chunks are taken first, because that may evict a flow, whose report needs the
+  /// histograms.
   template <class Sink> void sample_payload(flow_type& flow, const packet& p, Sink& sink) {
     const std::size_t had = flow.sampled_bytes[p.dir], wanted = static_cast<std::size_t>(Config::entropy_sample_bytes);
     const std::size_t limit = wanted < detail::longest_sample ? wanted : detail::longest_sample;
     if (p.payload.empty() || had >= limit) return;
     const bytes piece = p.payload.first(limit - had);
+    const std::size_t now = had + piece.length;
     std::uint32_t& last_chunk = flow.sample_chunk[p.dir];
-    for (std::size_t held = chunks_for_sample(had); held < chunks_for_sample(had + piece.length); ++held)
+    for (std::size_t held = chunks_for_sample(had); held < chunks_for_sample(now); ++held)
       extend_ring(last_chunk, sink);
-    byte_histogram& counts = workspace_.histograms[0];
+    if (now <= sizeof(chunk_type::raw_sample)) {
+      std::memcpy(chunks_[last_chunk - 1].raw_sample + had, piece.data, piece.length);
+    } else {
+      byte_histogram& counts = workspace_.histograms[0];
+      count_sample(had, last_chunk, counts);
+      counts.add(piece);
+      counts.write_coded(sample_words(last_chunk));
+    }
+    flow.sampled_bytes[p.dir] = static_cast<std::uint16_t>(now);
+  }
+  void count_sample(std::size_t length, std::uint32_t last_chunk, byte_histogram& counts) {
     counts.clear();
-    if (had != 0) counts.add_coded(sample_words(last_chunk));
-    counts.add(piece);
-    counts.write_coded(sample_words(last_chunk));
-    flow.sampled_bytes[p.dir] = static_cast<std::uint16_t>(had + piece.length);
+    if (length > sizeof(chunk_type::raw_sample))
+      counts.add_coded(sample_words(last_chunk));
+    else if (length != 0)
+      counts.add({chunks_[chunk_links_[last_chunk - 1] - 1].raw_sample, length});
   }
   /// Each call returns the next word of a ring.
   auto sample_words(std::uint32_t last_chunk) {
@@ -4492,10 +4523,8 @@ template <class Config> class engine {
     }
   }
   void answer_sample(const payload_sample::head& head, payload_sample& sample) {
-    for (const direction dir : {fwd, bwd}) {
-      workspace_.histograms[dir].clear();
-      if (head.sampled_bytes[dir] != 0) workspace_.histograms[dir].add_coded(sample_words(head.sample_chunk[dir]));
-    }
+    for (const direction dir : {fwd, bwd})
+      count_sample(head.sampled_bytes[dir], head.sample_chunk[dir], workspace_.histograms[dir]);
     sample.answer(workspace_.histograms, head);
   }
   template <class Summary, class... Sample>
