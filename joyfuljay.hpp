@@ -50,7 +50,7 @@
 //    9. Handshakes           TCP streams put together; what a flow learned from its first messages
 //   10. Feature machinery    type sets, JOYFULJAY_GROUP, JOYFULJAY_FEATURE, for_each_feature
 //   11. Accumulators         what a flow remembers
-//   12. Feature groups       what a flow reports: flow_meta, timing, size, tcp, tls, quic, ssh, dns
+//   12. Feature groups       what a flow reports: the twelve of the reference
 //   13. Flow storage         key, index, slots, log chunks, lists, fragments: the fixed pools
 //   14. Engine               feed, tick, flush, live reading
 //   15. Writers              JSON, CSV, float vector, schema hash, reference
@@ -108,6 +108,15 @@ inline unsigned bit_length(std::uint64_t x) {
   for (unsigned step = 32; step != 0; step /= 2)
     if (x >> step != 0) x >>= step, bits += step;
   return bits + static_cast<unsigned>(x);
+#endif
+}
+
+/// Number of the lowest bit that is set; x is not 0.
+inline unsigned lowest_bit(std::uint32_t x) {
+#if defined(__GNUC__)
+  return static_cast<unsigned>(__builtin_ctz(x));
+#else
+  return bit_length(x & (0 - x)) - 1;
 #endif
 }
 
@@ -275,12 +284,12 @@ struct engine_statistics {
   std::uint64_t evicted_for_chunk;
   std::uint64_t evicted_for_long_state;
   std::uint64_t evicted_for_record;
-  std::uint64_t evicted_for_chain;            ///< more than `max_chain` flows under one hash: see `seed`
-  std::uint64_t promoted;                     ///< flows that outgrew `sample_packets`
-  std::uint64_t fragments_followed;           ///< later fragments that found their first
-  std::uint64_t fragments_orphaned;           ///< later fragments that did not: a flow of their own, ports 0
-  std::uint32_t open_flows, most_open_flows;  ///< now, and at the fullest moment
-  std::uint32_t used_chunks, most_used_chunks;
+  std::uint64_t evicted_for_chain;              ///< more than `max_chain` flows under one hash: see `seed`
+  std::uint64_t promoted;                       ///< flows that outgrew `sample_packets`
+  std::uint64_t fragments_followed;             ///< later fragments that found their first
+  std::uint64_t fragments_orphaned;             ///< later fragments that did not: a flow of their own, ports 0
+  std::uint32_t open_flows, most_open_flows;    ///< now, and at the fullest moment
+  std::uint32_t used_chunks, most_used_chunks;  ///< of logs and payload samples
   std::uint32_t used_long_states, most_used_long_states;
   std::uint32_t used_records, most_used_records;  ///< of handshakes
   bool seeded;                                    ///< false: the flow table runs under the public key 0
@@ -304,6 +313,9 @@ struct tls;              // ClientHello, ServerHello, certificates, key exchange
 struct quic;             // versions, connection IDs, packets by type, spin bit; SNI, ALPN and JA3 of the hello inside
 struct ssh;              // identification, HASSH, key exchange and encrypted packets
 struct dns;              // the first query and its response: name, type, code, counts, TTLs
+struct fingerprint;      // Tor, VPN and DNS-over-HTTPS scores
+struct entropy;          // of the first payload bytes of each direction
+struct padding;          // constant sizes and rates, Tor cells, variety of lengths, payload shares of bursts
 struct handshake_state;  // handshake: whether something it said was lost or cut. Off by default.
 
 /// The whole group of the reference. Leave addresses or ports out by naming the parts instead.
@@ -328,9 +340,12 @@ struct default_config {
   static constexpr std::size_t sample_packets = 128;  ///< flows up to here are exact in quantiles and modes; 1 to 1000
   static constexpr std::size_t log_chunks = 0;        ///< of 64 bytes, seven packets each; 0: five for every two flows
   static constexpr std::size_t long_flows = 0;        ///< states of about 3 KB for longer flows; 0: one in 16 flows
+  static constexpr std::size_t sample_chunks = 0;     ///< of 64 bytes for the entropy group; 0: three for two flows
   static constexpr std::size_t max_fragments = 64;    ///< datagrams whose first fragment is remembered; 0: none
-  static constexpr std::size_t max_sequence_length = 50;  ///< packets in the sequences and SPLT
-  static constexpr std::size_t batch_frames = 0;          ///< of `feed_batch`, about 250 bytes each; 0: none
+  static constexpr std::size_t max_sequence_length = 50;    ///< packets in the sequences and SPLT
+  static constexpr std::size_t entropy_sample_bytes = 256;  ///< of payload and direction, at most 65535. A chunk holds
+                                                            ///< 256, and each further chunk 512
+  static constexpr std::size_t batch_frames = 0;            ///< of `feed_batch`, about 250 bytes each; 0: none
 
   // What is kept of handshakes (tls, quic, ssh, dns). A flow that speaks none of them takes no record.
   static constexpr std::size_t handshake_records = 0;  ///< of about 250 bytes; 0: one for every two flows
@@ -1057,6 +1072,98 @@ inline double direction_ratio(std::uint64_t forward, std::uint64_t backward) {
   return quotient(forward, backward != 0 ? backward : 1);
 }
 
+inline constexpr unsigned logarithm_bits = 58;  ///< of fraction in `logarithm`
+
+/// log2(x) in units of 2^-58, within 2^-57, of x from 1 to 2^63. The leading bits choose from two tables of sixteen
+/// logarithms, 256 bytes in all; what remains is 1 + v with v below 2^-8, whose series ends after seven terms. Numbers
+/// of at most five significant bits, which is what most counts are, need only the first table.
+inline std::uint64_t logarithm(std::uint64_t x) {
+  static constexpr std::uint64_t of_sixteenths[16] = {
+      0x0000000000000000, 0x0598fdbeb244c59f, 0x0ae00d1cfdeb43cf, 0x0fde0b5c81340511, 0x149a784bcd1b8afe,
+      0x191bba891f1708b4, 0x1d6753e032ea0efe, 0x21820a01ac754cb1, 0x2570068e7ef5a1e7, 0x2934f0979a3715fc,
+      0x2cd4011c8f11979a, 0x305013ab7ce0e5b7, 0x33abb3faa02166cc, 0x36e9291eaa65b496, 0x3a0a7eda4c112ce6,
+      0x3d118d66c4d4e554};  // log2(1 + i/16), 62 bits of fraction
+  static constexpr std::uint64_t of_256ths[16] = {
+      0x0000000000000000, 0x005c2711b5eab1dd, 0x00b7f285b778428b, 0x011363117a97b0c4,
+      0x016e79685c2d2298, 0x01c9363ba850f866, 0x02239a3aa266825d, 0x027da6128d0b44c4,
+      0x02d75a6eb1dfb0e6, 0x0330b7f8692a328c, 0x0389bf5721556bde, 0x03e27130664a73f4,
+      0x043ace27e8a7e6ac, 0x0492d6df84d68f22, 0x04ea8bf749fc70b6, 0x0541ee0d80ceedb5};  // log2(1 + j/256)
+  JOYFULJAY_ASSERT(x != 0 && x >> 63 == 0);
+  const unsigned exponent = detail::bit_length(x) - 1;
+  const std::uint64_t fraction = x << (63 - exponent) << 1;  // of x / 2^exponent, 64 bits
+  const unsigned sixteenths = static_cast<unsigned>(fraction >> 60);
+  std::uint64_t sum = of_sixteenths[sixteenths];
+  if (const std::uint64_t rest = fraction << 4; rest != 0) {
+    const std::uint64_t u = rest / (16 + sixteenths);  // x = 2^exponent (1 + i/16) (1 + u)
+    const unsigned parts = static_cast<unsigned>(u >> 56);
+    const std::uint64_t v = (u << 8) / (256 + parts);  // 1 + u = (1 + j/256) (1 + v)
+    const auto times = [](std::uint64_t a, std::uint64_t b) { return product(a, b).word[1]; };
+    std::uint64_t series = ~std::uint64_t{0} / 7;
+    for (unsigned term = 6; term >= 2; --term) series = ~std::uint64_t{0} / term - times(v, series);
+    const std::uint64_t natural = v - times(v, times(v, series));  // ln(1 + v) = v - v^2/2 + v^3/3 - ...
+    sum += of_256ths[parts] + (natural >> 2) + (times(natural, 0x71547652b82fe177) >> 2);  // log2(e) - 1
+  }
+  return (std::uint64_t{exponent} << logarithm_bits) + ((sum + 8) >> 4);
+}
+
+/// Shannon's entropy of a distribution given by its counts c: H = log2(n) - sum of c log2(c) / n. Repeated small counts
+/// take one logarithm. What is subtracted nearly cancels when one value has nearly everything; the 58 bits leave a
+/// relative error below 1e-11 for up to 131,072 items, below 1e-9 for up to 2^32.
+class shannon_entropy {
+ public:
+  /// So many items, spread evenly over so many values, of which there are never more than items.
+  void add(std::uint64_t count, std::uint64_t values = 1) {
+    total_ += count;
+    if (values > count) values = count;
+    if (values <= 1 && count < few)
+      ++few_counts_[count];
+    else
+      minus_ += product(count, logarithm(count) - logarithm(values));
+  }
+  std::uint64_t total() const { return total_; }
+  /// n H in units of 2^-58 bits; 0 for nothing or a single value.
+  wide<2> scaled() const {
+    if (total_ == 0) return {};
+    wide<2> result = product(total_, logarithm(total_)), less = minus_;
+    for (unsigned count = 2; count < few; ++count)
+      if (few_counts_[count] != 0) less += product(std::uint64_t{few_counts_[count]} * count, logarithm(count));
+    if (result < less) return {};  // rounding, with values spread over fractions
+    result -= less;
+    return result;
+  }
+
+ private:
+  static constexpr std::uint64_t few = 32;
+  wide<2> minus_ = {};
+  std::uint64_t total_ = 0;
+  std::uint32_t few_counts_[few] = {};  // how many values had this count
+};
+
+/// n H over n, in bits. A distribution of one value has 0.
+inline double entropy_bits(const wide<2>& scaled, std::uint64_t total) {
+  return quotient(scaled, product(total, std::uint64_t{1} << logarithm_bits));
+}
+
+/// part / whole in units of 2^-64, rounded down, for shares up to 1.
+inline wide<2> binary_share(std::uint64_t part, std::uint64_t whole) {
+  JOYFULJAY_ASSERT(part <= whole && whole != 0);
+  wide<2> share{{0, part}};
+  if (whole >> 32 == 0) {
+    share.divide(static_cast<std::uint32_t>(whole));
+    return share;
+  }
+  share.word[1] = part / whole;  // beyond 4 GB, which is rare, bit by bit
+  std::uint64_t rest = part % whole;
+  for (unsigned bit = 0; bit < 64; ++bit) {
+    const bool carry = rest >> 63 != 0;
+    rest <<= 1;
+    const bool fits = carry || rest >= whole;
+    if (fits) rest -= whole;
+    share.word[0] = share.word[0] << 1 | fits;
+  }
+  return share;
+}
+
 inline constexpr std::uint64_t ns_per_second = 1'000'000'000;
 /// The nearest double. Times of day exceed 2^53 ns, where dividing doubles would round twice and show as a stray digit.
 inline double seconds(std::uint64_t ns) {
@@ -1115,6 +1222,13 @@ template <unsigned ValueBits> struct moments {
   }
   double variance(std::uint64_t count) const {
     return count > 1 ? quotient(scaled_variance(count), product(count, count)) : 0;
+  }
+  /// Whether the coefficient of variation is below 0.1, without rounding. Values that are all 0 do not vary.
+  bool varies_below_tenth(std::uint64_t count) const {
+    const auto mean_squared = wide<sum_words + square_words>::from(square(sum));
+    auto hundredfold = scaled_variance(count);
+    hundredfold.multiply(100);
+    return hundredfold < mean_squared || !(wide<sum_words>{} < sum);
   }
   double mean(std::uint64_t count) const { return quotient(sum, count); }
   double mean_seconds(std::uint64_t count) const { return quotient(sum, count * ns_per_second); }
@@ -1305,6 +1419,14 @@ class length_sketch {
     return {value_at(position.index, forward, backward, least, most), value_at(next, forward, backward, least, most),
             position.rest};
   }
+  /// Packets of both directions by length: visit(least length, width, packets) for each bucket, ascending.
+  template <class Visit> void for_each_bucket(Visit&& visit) const {
+    for (std::size_t at = 0; at < buckets; ++at)
+      visit(std::uint64_t{at} * width, std::uint64_t{width}, count_of(at, true, true));
+    for (std::size_t at = 0; at < jumbo_used_; ++at)
+      visit(std::uint64_t{jumbo_[at].number} << jumbo_shift(), std::uint64_t{1} << jumbo_shift(),
+            count_of(buckets + at, true, true));
+  }
 
  private:
   static constexpr std::uint32_t jumbo = 1536, width = 8;
@@ -1400,6 +1522,8 @@ class length_sketch {
 /// at worst.
 class mode_sketch {
  public:
+  static constexpr std::size_t counters = 32;
+
   void add(std::uint32_t length) {
     std::size_t rarest = 0;
     for (std::size_t at = 0; at < used_; ++at) {
@@ -1414,10 +1538,12 @@ class mode_sketch {
   std::uint32_t size() const { return sizes_[best()]; }
   /// Packets of that length, for certain.
   std::uint32_t certain_count() const { return counts_[best()] - errors_[best()]; }
+  /// visit(length, certain packets, packets that may be of other lengths) for each counter.
+  template <class Visit> void for_each_size(Visit&& visit) const {
+    for (std::size_t at = 0; at < used_; ++at) visit(sizes_[at], counts_[at] - errors_[at], errors_[at]);
+  }
 
  private:
-  static constexpr std::size_t counters = 32;
-
   /// A counter that has overtaken its neighbour changes places with it: frequent sizes are found first.
   void count(std::size_t at) {
     ++counts_[at];
@@ -1440,6 +1566,184 @@ class mode_sketch {
 
   std::uint32_t sizes_[counters], counts_[counters], errors_[counters];
   std::uint8_t used_;
+};
+
+/// How many different lengths there were, and their entropy, beside a length_sketch and a mode_sketch. One bit for each
+/// length below 1,536; longer ones in a hashed bitmap with linear counting (Whang, Vander-Zanden, Taylor: "A linear-time
+/// probabilistic counting algorithm", 1990), whose standard error is 2.2 % of them. 320 bytes, one bit operation a packet.
+class variety_sketch {
+ public:
+  void add(std::uint32_t length) {
+    if (length < jumbo)
+      seen_[length / 32] |= std::uint32_t{1} << length % 32;
+    else
+      hashed_[hash(length) / 32] |= std::uint32_t{1} << hash(length) % 32;
+  }
+  std::uint64_t distinct() const { return distinct_among(0, jumbo) + distinct_jumbo(); }
+
+  /// A counter that holds little but its own length counts as that length. What is left in a bucket is spread evenly
+  /// over its other lengths; what is left of jumbo lengths, over all of those.
+  shannon_entropy entropy(const length_sketch& lengths, const mode_sketch& modes) const {
+    std::uint64_t scale = 0;  // the buckets' packets: counters there may have been halved
+    lengths.for_each_bucket([&](std::uint64_t, std::uint64_t, std::uint64_t packets) { scale += packets; });
+    own_sizes own;
+    own.take(modes);
+    shannon_entropy sum;
+    std::uint64_t jumbo_rest = 0, jumbo_values = distinct_jumbo(), next = 0;
+    lengths.for_each_bucket([&](std::uint64_t least, std::uint64_t width, std::uint64_t packets) {
+      const bool is_jumbo = least + width > jumbo;  // their buckets may reach below it when they are wide
+      std::uint64_t rest = packets * fine, values = is_jumbo ? 0 : distinct_among(least, least + width);
+      for (; next < own.used && own.size[next] < least + width; ++next) {
+        std::uint64_t mass = own.scaled(next, scale * fine);
+        if (mass > rest) mass = rest;
+        rest -= mass;
+        if (mass != 0) sum.add(mass);
+        std::uint64_t& others = is_jumbo ? jumbo_values : values;
+        if (others != 0) --others;
+      }
+      if (is_jumbo)
+        jumbo_rest += rest;
+      else if (rest != 0)
+        sum.add(rest, values != 0 ? values : 1);
+    });
+    if (jumbo_rest != 0) sum.add(jumbo_rest, jumbo_values != 0 ? jumbo_values : 1);
+    return sum;
+  }
+
+ private:
+  static constexpr unsigned hashed_bits_log2 = 10;
+  static constexpr std::uint32_t jumbo = 1536, hashed_bits = 1u << hashed_bits_log2;
+  static constexpr std::uint64_t fine = 64;  // a packet in parts, so that scaling does not round
+
+  /// The lengths of the mode counters, ascending.
+  struct own_sizes {
+    std::uint32_t size[mode_sketch::counters], packets[mode_sketch::counters];
+    std::size_t used = 0;
+    std::uint32_t total = 0;  // packets over all counters, which is every packet of the flow
+
+    /// What its packets are of `whole`, when that is all packets.
+    std::uint64_t scaled(std::size_t at, std::uint64_t whole) const {
+      wide<2> mass = product(packets[at], whole);
+      mass.divide(total);
+      return mass.word[0];
+    }
+    void take(const mode_sketch& modes) {
+      modes.for_each_size([&](std::uint32_t length, std::uint32_t certain, std::uint32_t uncertain) {
+        total += certain + uncertain;
+        if (uncertain > certain / 4) return;
+        std::size_t at = used++;
+        for (; at > 0 && size[at - 1] > length; --at) size[at] = size[at - 1], packets[at] = packets[at - 1];
+        size[at] = length, packets[at] = certain;
+      });
+    }
+  };
+
+  /// MurmurHash3's finaliser: sizes come in series, which a weaker mixture would spread too evenly.
+  static std::uint32_t hash(std::uint32_t x) {
+    x = (x ^ x >> 16) * 0x85ebca6b;
+    x = (x ^ x >> 13) * 0xc2b2ae35;
+    return (x ^ x >> 16) % hashed_bits;
+  }
+  static std::uint64_t ones(std::uint32_t x) {
+    x -= x >> 1 & 0x55555555;
+    x = (x & 0x33333333) + (x >> 2 & 0x33333333);
+    return ((x + (x >> 4)) & 0x0F0F0F0F) * 0x01010101 >> 24;
+  }
+  /// Of lengths below 1,536, from `least` on; both ends lie in one word or at the start of one.
+  std::uint64_t distinct_among(std::uint64_t least, std::uint64_t end) const {
+    if (end - least < 32) return ones(seen_[least / 32] >> least % 32 & ((std::uint32_t{1} << (end - least)) - 1));
+    std::uint64_t count = 0;
+    for (std::uint64_t word = least / 32; word < end / 32; ++word) count += ones(seen_[word]);
+    return count;
+  }
+  /// m ln(m / zeros), to the nearest.
+  std::uint64_t distinct_jumbo() const {
+    std::uint64_t used = 0;
+    for (const std::uint32_t word : hashed_) used += ones(word);
+    if (used == 0) return 0;
+    const std::uint64_t zeros = used < hashed_bits ? hashed_bits - used : 1;
+    const std::uint64_t octaves = logarithm(hashed_bits) - logarithm(zeros);
+    constexpr std::uint64_t ln2 = 0xb17217f7d1cf79ab;  // 64 bits of fraction
+    return ((product(octaves, ln2).word[1] >> (logarithm_bits - hashed_bits_log2 - 1)) + 1) / 2;
+  }
+
+  std::uint32_t seen_[jumbo / 32], hashed_[hashed_bits / 32];
+};
+
+/// How often each byte occurs in a sample, and its code: 256 bits say which bytes occur, then each of these has a bit for
+/// every occurrence, 1 but for the last, which is 0. So n bytes take n + 256 bits: 64 bytes hold the histogram of 256.
+class byte_histogram {
+ public:
+  static constexpr std::size_t coded_bits(std::size_t sampled) { return sampled + 256; }
+
+  void clear() { *this = {}; }
+  void add(bytes sample) {
+    for (std::size_t at = 0; at < sample.length; ++at) ++counts_[sample.data[at]];
+  }
+  std::uint32_t count(std::size_t byte) const { return counts_[byte]; }
+  /// Calls visit(byte) for what occurs in one of two histograms, and for neighbours.
+  template <class Visit> static void for_each_byte(const byte_histogram& a, const byte_histogram& b, Visit&& visit) {
+    for (std::size_t byte = 0; byte < 256; byte += 4)
+      if ((a.four_counts(byte) | b.four_counts(byte)) != 0)
+        visit(byte), visit(byte + 1), visit(byte + 2), visit(byte + 3);
+  }
+
+  /// Adds a coded histogram. `next` returns its words one after the other.
+  template <class Next> void add_coded(Next&& next) {
+    std::uint32_t present[groups], bits = 0;
+    for (std::uint32_t& word : present) word = next();
+    unsigned left = 0;  // of `bits`
+    for (std::size_t group = 0; group < groups; ++group)
+      for (std::uint32_t word = present[group]; word != 0; word &= word - 1) {
+        unsigned count = 0, ones = bits != 0xFFFFFFFF ? detail::lowest_bit(~bits) : 32;
+        while (ones >= left) {  // the run goes on in the next word
+          count += left;
+          bits = next(), left = 32;
+          ones = bits != 0xFFFFFFFF ? detail::lowest_bit(~bits) : 32;
+        }
+        bits = bits >> ones >> 1;  // beyond `left` there are zeros
+        left -= ones + 1;
+        std::uint16_t& sum = counts_[group * 32 + detail::lowest_bit(word)];
+        sum = static_cast<std::uint16_t>(sum + count + ones + 1);
+      }
+  }
+  /// Writes the code to the words that `next` returns references to.
+  template <class Next> void write_coded(Next&& next) const {
+    std::uint32_t present[groups];
+    for (std::size_t group = 0; group < groups; ++group) {
+      present[group] = 0;
+      for (unsigned four = 0; four < 32; four += 4) {
+        if (four_counts(group * 32 + four) == 0) continue;
+        for (unsigned bit = four; bit < four + 4; ++bit)
+          present[group] |= static_cast<std::uint32_t>(counts_[group * 32 + bit] != 0) << bit;
+      }
+      next() = present[group];
+    }
+    std::uint64_t bits = 0;
+    unsigned used = 0;  // of `bits`, below 32 between two runs
+    const auto append = [&](std::uint32_t run, unsigned length) {
+      bits |= std::uint64_t{run} << used;
+      used += length;
+      if (used >= 32) next() = static_cast<std::uint32_t>(bits), bits >>= 32, used -= 32;
+    };
+    for (std::size_t group = 0; group < groups; ++group)
+      for (std::uint32_t word = present[group]; word != 0; word &= word - 1) {
+        std::uint32_t count = counts_[group * 32 + detail::lowest_bit(word)];
+        for (; count > 32; count -= 32) append(0xFFFFFFFF, 32);
+        append((std::uint32_t{1} << (count - 1)) - 1, count);
+      }
+    if (used != 0) next() = static_cast<std::uint32_t>(bits);
+  }
+
+ private:
+  static constexpr std::size_t groups = 8;  // of 32 bytes
+  /// Four counts in one word, to see that all are 0.
+  std::uint64_t four_counts(std::size_t byte) const {
+    std::uint64_t four;
+    std::memcpy(&four, counts_ + byte, sizeof four);
+    return four;
+  }
+  std::uint16_t counts_[256];
 };
 
 // ---- 7. Frames ---------------------------------------------------------------------------------------------------
@@ -1484,8 +1788,8 @@ inline constexpr std::uint8_t fin = 0x01, syn = 0x02, rst = 0x04, psh = 0x08, ac
 
 /// Assigned Internet Protocol Numbers (IANA) that the header treats in a way of their own.
 namespace ip_protocol {
-inline constexpr std::uint8_t hop_by_hop = 0, icmp = 1, tcp = 6, udp = 17, routing = 43, fragment = 44,
-                              no_next_header = 59, destination_options = 60;
+inline constexpr std::uint8_t hop_by_hop = 0, icmp = 1, tcp = 6, udp = 17, routing = 43, fragment = 44, esp = 50,
+                              ah = 51, no_next_header = 59, destination_options = 60;
 }
 
 namespace detail {
@@ -4502,7 +4806,11 @@ constexpr void for_each_feature(const feature_row<Groups...>& row, Visitor&& vis
 //              log for short flows, kept in the long-flow state for long ones; in an engine without a log, in the slot.
 //   sampled    `template <class Config> struct exact` and `struct sketch` with the same two functions, add and answer:
 //              the first sees the log of a short flow, the second every packet of a long one. The accumulator itself
-//              holds the answers. One of these in an engine is what makes it keep logs.
+//              holds the answers. One of these in an engine is what makes it keep logs. With `static constexpr bool
+//              reads_other_forms = true` answer takes a third argument, which all exact forms, or all sketches, are bases
+//              of: those that it needs have answered.
+//
+// payload_sample is of a kind of its own: the engine keeps its bytes, coded, in chunks of the logs' pool.
 //
 // A fourth kind, `learned`, says with `learned_from` which handshake it shows; the engine keeps that in a record.
 //
@@ -4600,6 +4908,122 @@ struct bursts {
       current_burst = 0;
     }
     if (++current_burst > longest_burst) longest_burst = current_burst;
+  }
+};
+
+/// How much of each burst is payload. Two additions a packet; two divisions when a burst ends.
+struct burst_shares {
+  using needs = type_list<bursts>;
+  static constexpr bool from_log = true;
+  wide<2> ended_share_sum;  ///< payload over length of the bursts that ended, in units of 2^-64, each rounded down
+  std::uint64_t burst_payload, burst_length;  ///< bytes of the burst under way
+
+  template <class Flow> void update(const logged_packet& p, const Flow& flow) {
+    if (flow.current_burst == 1 && !p.opens_flow) {
+      ended_share_sum += binary_share(burst_payload, burst_length);
+      burst_payload = burst_length = 0;
+    }
+    burst_payload += p.payload_len;
+    burst_length += p.ip_len;
+  }
+  wide<2> share_sum() const {
+    wide<2> sum = ended_share_sum;
+    sum += binary_share(burst_payload, burst_length);
+    return sum;
+  }
+};
+
+/// Packets of telling sizes: Tor cells of 512 bytes in their TLS record, and nearly full Ethernet frames. Two comparisons
+/// a packet.
+struct telling_sizes {
+  using needs = type_list<payload_spread>;
+  static constexpr bool from_log = true;
+  std::uint32_t tor_cells;      ///< payload of 580 to 600 bytes
+  std::uint32_t large_packets;  ///< IP length of 1400 to 1500 bytes
+
+  template <class Flow> void update(const logged_packet& p, const Flow&) {
+    tor_cells += p.payload_len - 580 <= 20;
+    large_packets += p.ip_len - 1400 <= 100;
+  }
+};
+
+/// What the first packet with payload of each direction looks like, later fragments passed over. One test a packet after
+/// that.
+struct first_payloads {
+  using needs = type_list<>;
+  std::uint8_t opening_marks[2];
+
+  static constexpr std::uint8_t seen = 1, openvpn_client = 2, openvpn_server = 4, wireguard_handshake = 8,
+                                wireguard_data = 16;
+
+  template <class Flow> void update(const packet& p, const Flow&) {
+    if (opening_marks[p.dir] == 0 && p.payload_len != 0 && !p.is_later_fragment) opening_marks[p.dir] = marks_of(p);
+  }
+  bool opened_with(direction dir, std::uint8_t mark) const { return (opening_marks[dir] & mark) != 0; }
+
+ private:
+  static std::uint8_t marks_of(const packet& p) {
+    reader input(p.payload);
+    const auto wireguard = input.peek<16>();
+    const bool whole = input.left() >= 16;
+    std::uint8_t marks = seen;
+    if (starts_with(p.payload, p.dir == fwd ? 1 : 2) && p.payload_len == (p.dir == fwd ? 148u : 92u))
+      marks |= wireguard_handshake;
+    if (starts_with(p.payload, 4) && p.payload_len >= 32 && p.payload_len % 16 == 0 && whole &&
+        wireguard.u32<12>() == 0)
+      marks |= wireguard_data;  // a transport message with a counter below 2^32
+
+    std::uint32_t length = p.payload_len;
+    if (p.protocol == ip_protocol::tcp) {  // the packet's length goes before it
+      length = input.take<2>().u16<0>();
+      if (input.failed() || length + 2 > p.payload_len) return marks;
+    }
+    const std::uint8_t opcode = input.peek<1>().u8<0>();  // and key id 0
+    if (length < 14) return marks;
+    if (opcode == 0x38 || opcode == 0x50) marks |= openvpn_client;  // P_CONTROL_HARD_RESET_CLIENT_V2 or _V3
+    if (opcode == 0x40) marks |= openvpn_server;                    // P_CONTROL_HARD_RESET_SERVER_V2
+    return marks;
+  }
+  /// Message type and three bytes reserved.
+  static bool starts_with(const bytes& payload, std::uint8_t type) {
+    return payload.length >= 4 && payload.data[0] == type && (payload.data[1] | payload.data[2] | payload.data[3]) == 0;
+  }
+};
+
+/// The first entropy_sample_bytes of each direction's captured payload, all protocols, later fragments too. The slot has
+/// the head, 12 bytes; the sample lies coded in log chunks, one for each direction that sent payload. What is here are
+/// the answers. A packet that adds to a sample costs decoding and coding it, about 2,000 instructions each at most.
+struct payload_sample {
+  using needs = type_list<>;
+  static constexpr bool samples_payload = true;
+  struct head {
+    std::uint32_t sample_chunk[2];  // the last of each direction's, 0 for none
+    std::uint16_t sampled_bytes[2];
+  };
+
+  wide<2> sample_information[2], both_information;  ///< bytes times entropy, as shannon_entropy::scaled gives it
+  std::uint64_t byte_count_squares;                 ///< sum over byte values, of both samples together
+  std::uint32_t sampled[2];
+  std::uint32_t printable_bytes, null_bytes, high_bytes;
+
+  void answer(const byte_histogram (&counts)[2], const head& sizes) {
+    shannon_entropy alone[2], together;
+    byte_histogram::for_each_byte(counts[fwd], counts[bwd], [&](std::size_t value) {
+      const std::uint32_t forward = counts[fwd].count(value), backward = counts[bwd].count(value);
+      const std::uint32_t both = forward + backward;
+      alone[fwd].add(forward);
+      alone[bwd].add(backward);
+      together.add(both);
+      byte_count_squares += std::uint64_t{both} * both;
+      if (value == 0) null_bytes = both;
+      if (value >= 32 && value < 127) printable_bytes += both;
+      if (value >= 128) high_bytes += both;
+    });
+    for (const direction dir : {fwd, bwd}) {
+      sampled[dir] = sizes.sampled_bytes[dir];
+      sample_information[dir] = alone[dir].scaled();
+    }
+    both_information = together.scaled();
   }
 };
 
@@ -4769,6 +5193,45 @@ struct length_quantiles {
             lengths_seen.at(50, dir == fwd, dir == bwd, flow.lengths[dir].least, flow.lengths[dir].most);
       q.mode_length = modes.size();
       q.mode_packets = modes.certain_count();
+    }
+  };
+};
+
+/// How many different IP lengths there were, and their entropy.
+struct length_variety {
+  using needs = type_list<length_quantiles>;
+  static constexpr bool reads_other_forms = true;
+  std::uint64_t distinct_lengths;
+  wide<2> length_information;  ///< entropy times `length_total`, as shannon_entropy::scaled gives it
+  std::uint64_t length_total;
+
+  void take(const shannon_entropy& entropy, std::uint64_t distinct) {
+    distinct_lengths = distinct;
+    length_information = entropy.scaled();
+    length_total = entropy.total();
+  }
+
+  template <class Config> struct exact {
+    template <class Flow> void add(const logged_packet&, const Flow&) {}
+    void clear() {}
+    template <class Flow, class Forms> void answer(length_variety& variety, const Flow&, const Forms& forms) const {
+      const auto& sorted = static_cast<const length_quantiles::exact<Config>&>(forms);
+      shannon_entropy entropy;
+      std::uint64_t distinct = 0;
+      for (std::size_t begin = 0, end = 0; begin < sorted.used; begin = end, ++distinct) {
+        while (end < sorted.used && sorted.keys[end] >> 32 == sorted.keys[begin] >> 32) ++end;
+        entropy.add(end - begin);
+      }
+      variety.take(entropy, distinct);
+    }
+  };
+  struct sketch {
+    variety_sketch seen;
+
+    template <class Flow> void add(const logged_packet& p, const Flow&) { seen.add(p.ip_len); }
+    template <class Flow, class Forms> void answer(length_variety& variety, const Flow&, const Forms& forms) const {
+      const auto& lengths = static_cast<const length_quantiles::sketch&>(forms);
+      variety.take(seen.entropy(lengths.lengths_seen, lengths.modes), seen.distinct());
     }
   };
 };
@@ -5836,6 +6299,395 @@ struct handshake_state {
   }
 };
 
+namespace detail {
+
+/// Packets with payload.
+template <class Flow> std::uint64_t filled_packets(const Flow& flow) {
+  return std::uint64_t{flow.packets_with_payload[fwd]} + flow.packets_with_payload[bwd];
+}
+/// At least five packets of a Tor cell's size, and two in five of those with payload.
+template <class Flow> bool is_tor_like(const Flow& flow) {
+  return flow.tor_cells >= 5 && 10 * std::uint64_t{flow.tor_cells} >= 4 * filled_packets(flow);
+}
+
+// Public DNS-over-HTTPS servers. A name stands for itself and for every name below it. The names are in order of their
+// labels from the right; each is written as the number of labels that it shares with the one before, and the rest:
+// after "0com.controld;" comes "1opendns.doh;" for doh.opendns.com.
+// <doh table: tools/make_doh_table.py>
+// 54 names and 33 addresses in 924 bytes.
+// clang-format off
+inline constexpr char doh_providers[] =
+    "0app.tiar;0ca.cira.canadianshield;0ch.digitale-gesellschaft.dns;1switch.dns;0cn.360.doh;1rubyfish.dns;"
+    "0com.1dot1dot1dot1;1adguard.dns;1adguard-dns.dns;2family;2unfiltered;1alidns.dns;1apple.dns;1cloudflare.dns;"
+    "1cloudflare-dns;1controld;1decloudus.dns;1dnslify.doh;1google.dns;1opendns.doh;2familyshield.doh;1pi-dns;"
+    "1umbrella.doh;1xfinity.doh;0cz.nic.odvr;0de.dnsforge;1dnshome.dns;0fr.bortzmeyer.doh;0google.dns;"
+    "0gr.libredns.doh;0io.nextdns.dns;0is.flatuslifir.dns;0la.njal.dns;0li.doh;0net.ahadns;1applied-privacy.doh;"
+    "1appliedprivacy.doh;1ffmuc.doh;1mullvad.dns;1quad9.dns;2dns10;2dns11;2dns12;2dns9;0one.one.one.one;"
+    "0org.cleanbrowsing.doh;1powerdns.doh;1tiarap;0pub.dns;1doh;0sb.dns;1doh;0tw.twnic.dns;0uk.net.aa.dns;";
+inline constexpr std::uint32_t doh_resolvers4[] = {
+    0x01000001, 0x01000002, 0x01000003, 0x01010101, 0x01010102, 0x01010103, 0x08080404, 0x08080808, 0x09090909,
+    0x0909090a, 0x0909090b, 0x5e8c0e0e, 0x5e8c0e0f, 0x5e8c0f0f, 0x5e8c0f10, 0x6810f8f9, 0x6810f9f9, 0x771d1d1d,
+    0x9570700a, 0x9570700b, 0x95707070, 0xb9e4a809, 0xb9e4a80a, 0xd043dcdc, 0xd043dede, 0xdf050505, 0xdf060606,
+};
+inline constexpr std::uint64_t doh_resolvers6[][2] = {
+    {0x2001486048600000, 0x0000000000008844}, {0x2001486048600000, 0x0000000000008888},
+    {0x2606470047000000, 0x0000000000001001}, {0x2606470047000000, 0x0000000000001111},
+    {0x262000fe00000000, 0x0000000000000009}, {0x262000fe00000000, 0x00000000000000fe},
+};
+// clang-format on
+// </doh table>
+
+inline constexpr std::size_t most_provider_labels = 4;
+
+inline char lower_case(std::uint8_t c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c); }
+/// Case ignored; `text` is lower case.
+inline bool is_same_name(const bytes& name, const char* text, std::size_t length) {
+  if (name.length != length) return false;
+  for (std::size_t at = 0; at < length; ++at)
+    if (lower_case(name.data[at]) != text[at]) return false;
+  return true;
+}
+inline bool starts_with(const bytes& name, const char* text) {
+  const std::size_t length = std::strlen(text);
+  return name.length >= length && is_same_name(name.first(length), text, length);
+}
+inline bool ends_with(const bytes& name, const char* text) {
+  const std::size_t length = std::strlen(text);
+  return name.length >= length && is_same_name(name.after(name.length - length), text, length);
+}
+
+/// Whether the name is a provider's or below one. One pass over the list, whatever the name.
+inline bool is_doh_provider(const bytes& name) {
+  bytes labels[most_provider_labels];  // from the right
+  std::size_t count = 0;
+  for (std::size_t end = name.length; count < most_provider_labels;) {
+    std::size_t begin = end;
+    while (begin > 0 && name.data[begin - 1] != '.') --begin;
+    labels[count++] = name.first(end).after(begin);
+    if (begin == 0) break;
+    end = begin - 1;
+  }
+  std::size_t agreeing = 0;  // labels that the name has in common with the entry
+  for (const char* at = doh_providers; *at != '\0';) {
+    std::size_t place = static_cast<std::size_t>(*at - '0');
+    if (place < agreeing) agreeing = place;
+    do {
+      const char* const begin = ++at;
+      while (*at != '.' && *at != ';') ++at;
+      const bool agrees = agreeing == place && place < count &&
+                          is_same_name(labels[place], begin, static_cast<std::size_t>(at - begin));
+      agreeing += agrees;
+      ++place;
+    } while (*at != ';');
+    if (agreeing == place) return true;
+    ++at;
+  }
+  return false;
+}
+inline bool is_doh_resolver(std::uint8_t ip_version, const std::uint64_t (&address)[2]) {
+  if (ip_version == 4) {
+    for (const std::uint32_t known : doh_resolvers4)
+      if (address[1] == known) return true;
+  } else {
+    for (const auto& known : doh_resolvers6)
+      if (address[0] == known[0] && address[1] == known[1]) return true;
+  }
+  return false;
+}
+
+/// Whether a label of a server's name says that it answers DNS queries: doh-2, dns1, rdns, nxdoh-eu.
+inline bool label_says_dns(const bytes& label) {
+  std::size_t length = 0;
+  while (length < label.length && label.data[length] != '-') ++length;
+  while (length > 0 && label.data[length - 1] >= '0' && label.data[length - 1] <= '9') --length;
+  const bytes stem = label.first(length);
+  return is_same_name(stem, "rdns", 4) || starts_with(stem, "doh") || ends_with(stem, "doh") ||
+         (starts_with(stem, "dns") && length <= 5);
+}
+/// The same of any label but the last.
+inline bool name_says_dns(bytes name) {
+  for (std::size_t at = 0; at < name.length; ++at) {
+    if (name.data[at] != '.') continue;
+    if (label_says_dns(name.first(at))) return true;
+    name = name.after(at + 1);
+    at = static_cast<std::size_t>(-1);
+  }
+  return false;
+}
+
+/// Who the responder says it is, and in which protocol.
+struct server_identity {
+  bytes name;       ///< tls_sni, or quic_sni without one; in any case
+  bytes protocol;   ///< tls_alpn, or quic_alpn without one
+  bool speaks_tls;  ///< TLS or QUIC was recognised
+};
+/// What speaks for DNS over HTTPS, or against it.
+struct doh_evidence {
+  server_identity server;
+  std::uint64_t address[2];  ///< of the responder, as in `packet`
+  std::uint8_t ip_version;
+  std::uint16_t port;
+  std::uint64_t duration_ns, payload_bytes;
+};
+/// In hundredths. Who is asked counts most, how much is said a little.
+inline unsigned doh_score(const doh_evidence& seen) {
+  const bytes protocol = seen.server.protocol;
+  const auto speaks = [&](const char* name) {
+    return protocol.length == 3 && std::memcmp(protocol.data, name, 3) == 0;
+  };
+  if (seen.port == 853 || speaks("dot") || speaks("doq")) return 0;
+  const bool known_address = seen.port == 443 && is_doh_resolver(seen.ip_version, seen.address);
+  if (!seen.server.speaks_tls && !known_address) return 0;
+  unsigned score = 0;
+  if (known_address || is_doh_provider(seen.server.name))
+    score = 60;
+  else if (!protocol.empty() && protocol.data[0] == 'h' && name_says_dns(seen.server.name))
+    score = 40;
+  if (seen.duration_ns < ns_per_second) score += 10;
+  if (seen.payload_bytes <= 12'000) score += 10;
+  return score;
+}
+
+struct vpn_verdict {
+  unsigned score;    // hundredths
+  const char* kind;  // null: none; rows start as zeros, too
+
+  void add(bool holds, unsigned points, const char* name) {
+    if (holds) score += points, kind = name;
+  }
+};
+
+template <class Flow> server_identity server_of(const Flow& flow) {
+  const auto first_of = [](const text_view& a, const text_view& b) -> bytes {
+    const text_view& chosen = a.length != 0 ? a : b;
+    return {reinterpret_cast<const std::uint8_t*>(chosen.characters), chosen.length};
+  };
+  return {first_of(flow.tls_server_name, flow.quic_server_name), first_of(flow.tls_protocol, flow.quic_protocol),
+          flow.tls->detected() || flow.quic->detected};
+}
+
+}  // namespace detail
+
+struct fingerprint {
+  JOYFULJAY_GROUP(fingerprint, payload_bytes, payload_spread, telling_sizes, first_payloads, tls_handshake,
+                  quic_handshake)
+
+  JOYFULJAY_STEP(unsigned, tor_score) {
+    const std::uint64_t filled = detail::filled_packets(flow);
+    const std::uint16_t port = flow.port[bwd];
+    unsigned score = detail::is_tor_like(flow) ? 40 : 0;
+    if (filled >= 2 && payloads_vary_little(flow, filled)) score += 30;
+    if (port == 443 || port == 9001 || port == 9030 || port == 9050 || port == 9051) score += 10;
+    return score;
+  }
+  JOYFULJAY_STEP(detail::vpn_verdict, vpn) { return judged(flow); }
+  JOYFULJAY_STEP(unsigned, doh_points) {
+    const std::uint64_t payload = flow.payload_sum[fwd] + flow.payload_sum[bwd];
+    return detail::doh_score({detail::server_of(flow),
+                              {flow.address[bwd][0], flow.address[bwd][1]},
+                              flow.ip_version,
+                              flow.port[bwd],
+                              flow.duration_ns(),
+                              payload});
+  }
+
+  JOYFULJAY_FEATURE(bool, likely_tor, "", "tor_confidence >= 0.5, summed in exact hundredths.") {
+    return tor_score >= 50;
+  }
+  JOYFULJAY_FEATURE(
+      double, tor_confidence, "",
+      "0.4 if is_tor_like, + 0.3 if at least 2 packets have payload and the coefficient of variation of its "
+      "length is below 0.1, + 0.1 if dst_port is 443, 9001, 9030, 9050 or 9051.") {
+    return hundredths(tor_score);
+  }
+  JOYFULJAY_FEATURE(bool, likely_vpn, "", "vpn_confidence >= 0.4.") { return vpn.score >= 40; }
+  JOYFULJAY_FEATURE(
+      double, vpn_confidence, "",
+      "At most 1. Port 1194 0.5; OpenVPN reset exchange 0.4; UDP dst_port 51820 0.5; WireGuard handshake or "
+      "data 0.4; protocol 50 or 51 0.7; UDP dst_port 500, 4500 or 1701 0.4; more than half of the packets "
+      "of 1400 to 1500 bytes 0.2.") {
+    return hundredths(vpn.score);
+  }
+  JOYFULJAY_FEATURE(const char*, vpn_type, "",
+                    "The last that held of openvpn, wireguard, ipsec-esp, ipsec-ah, ipsec-ike, l2tp; empty if none.") {
+    return vpn.kind != nullptr ? vpn.kind : "";
+  }
+  JOYFULJAY_FEATURE(bool, likely_doh, "", "doh_confidence >= 0.5, summed in exact hundredths.") {
+    return doh_points >= 50;
+  }
+  JOYFULJAY_FEATURE(
+      double, doh_confidence, "",
+      "0 with dst_port 853 or protocol dot or doq, and without TLS or QUIC unless a known resolver answers on "
+      "port 443. 0.6 if the server's name or address is a known resolver's, else 0.4 if it speaks HTTP and a "
+      "label of its name says DNS; + 0.1 below 1 s, + 0.1 up to 12000 bytes of payload.") {
+    return hundredths(doh_points);
+  }
+  JOYFULJAY_FEATURE(
+      text<16>, traffic_type, "",
+      "tor if likely_tor, else vpn: and vpn_type if likely_vpn, else doh if likely_doh, else encrypted.") {
+    text<16> type;
+    type.append(likely_tor ? "tor" : likely_vpn ? "vpn:" : likely_doh ? "doh" : "encrypted");
+    if (!likely_tor && likely_vpn) type.append(vpn_type);
+    return type;
+  }
+
+ private:
+  static double hundredths(unsigned score) {
+    return quotient(std::uint64_t{score < 100 ? score : 100}, std::uint64_t{100});
+  }
+  template <class Flow> static bool payloads_vary_little(const Flow& flow, std::uint64_t filled) {
+    moments<32> all{flow.payload_squares[fwd], wide<1>::from(flow.payload_sum[fwd] + flow.payload_sum[bwd]), 0, 0};
+    all.squares += flow.payload_squares[bwd];
+    return all.varies_below_tenth(filled);
+  }
+  template <class Flow> static detail::vpn_verdict judged(const Flow& flow) {
+    const bool udp = flow.protocol == ip_protocol::udp, tcp = flow.protocol == ip_protocol::tcp;
+    const std::uint16_t source = flow.port[fwd], target = flow.port[bwd];
+    const auto both = [&](std::uint8_t forward, std::uint8_t backward) {
+      return flow.opened_with(fwd, forward) && flow.opened_with(bwd, backward);
+    };
+    using f = first_payloads;
+    detail::vpn_verdict result{};
+    result.add((udp || tcp) && (source == 1194 || target == 1194), 50, "openvpn");
+    result.add((udp || tcp) && both(f::openvpn_client, f::openvpn_server), 40, "openvpn");
+    result.add(udp && target == 51820, 50, "wireguard");
+    const bool handshake =
+        flow.opened_with(fwd, f::wireguard_handshake) || flow.opened_with(bwd, f::wireguard_handshake);
+    result.add(udp && (handshake || both(f::wireguard_data, f::wireguard_data)), 40, "wireguard");
+    result.add(flow.protocol == ip_protocol::esp, 70, "ipsec-esp");
+    result.add(flow.protocol == ip_protocol::ah, 70, "ipsec-ah");
+    result.add(udp && (target == 500 || target == 4500), 40, "ipsec-ike");
+    result.add(udp && target == 1701, 40, "l2tp");
+    if (2 * std::uint64_t{flow.large_packets} > flow.total_packets()) result.score += 20;
+    return result;
+  }
+};
+
+struct entropy {
+  JOYFULJAY_GROUP(entropy, payload_sample)
+
+  JOYFULJAY_STEP(std::uint64_t, sampled_total) { return std::uint64_t{flow.sampled[fwd]} + flow.sampled[bwd]; }
+  JOYFULJAY_FEATURE(
+      double, entropy_payload, "bits",
+      "Shannon entropy, -sum p log2 p over byte values, of both directions' samples together. A sample is "
+      "the first entropy_sample_bytes captured payload bytes of a direction strung together.") {
+    return entropy_bits(flow.both_information, sampled_total);
+  }
+  JOYFULJAY_FEATURE(double, entropy_initiator, "bits", "Shannon entropy of the forward sample.") {
+    return entropy_bits(flow.sample_information[fwd], flow.sampled[fwd]);
+  }
+  JOYFULJAY_FEATURE(double, entropy_responder, "bits", "Shannon entropy of the backward sample.") {
+    return entropy_bits(flow.sample_information[bwd], flow.sampled[bwd]);
+  }
+  JOYFULJAY_FEATURE(double, entropy_ratio, "",
+                    "entropy_initiator / entropy_responder; entropy_initiator if the other is 0.") {
+    return entropy_responder != 0 ? entropy_initiator / entropy_responder : entropy_initiator;
+  }
+  JOYFULJAY_FEATURE(
+      double, byte_distribution_uniformity, "",
+      "1 - sum over the 256 byte values of (count - n/256)^2 / n^2 for n sampled bytes, 1/256 to 1; 0 below "
+      "256 bytes.") {
+    const std::uint64_t squared = sampled_total * sampled_total;
+    return sampled_total >= 256 ? quotient(257 * squared - 256 * flow.byte_count_squares, 256 * squared) : 0;
+  }
+  JOYFULJAY_FEATURE(double, printable_ratio, "", "Share of sampled bytes 32 to 126.") {
+    return quotient(flow.printable_bytes, sampled_total);
+  }
+  JOYFULJAY_FEATURE(double, null_ratio, "", "Share of sampled bytes equal to 0.") {
+    return quotient(flow.null_bytes, sampled_total);
+  }
+  JOYFULJAY_FEATURE(double, high_byte_ratio, "", "Share of sampled bytes 128 to 255.") {
+    return quotient(flow.high_bytes, sampled_total);
+  }
+  JOYFULJAY_FEATURE(std::uint64_t, payload_bytes_sampled, "bytes",
+                    "Bytes in both samples, at most twice entropy_sample_bytes.") {
+    return sampled_total;
+  }
+};
+
+struct padding {
+  JOYFULJAY_GROUP(padding, packet_lengths, length_variety, arrival_gaps, burst_shares, payload_bytes, telling_sizes)
+
+  JOYFULJAY_STEP(moments<32>, padded_lengths) { return flow.both_lengths(); }
+  JOYFULJAY_FEATURE(double, pkt_size_variance, "bytes^2", "Variance of the lengths.") {
+    return padded_lengths.variance(flow.total_packets());
+  }
+  JOYFULJAY_FEATURE(double, pkt_size_cv, "", "Standard deviation over mean of the lengths.") {
+    return root_quotient(padded_lengths.scaled_deviation(flow.total_packets()), padded_lengths.sum);
+  }
+  JOYFULJAY_FEATURE(bool, is_constant_size, "", "dominant_size_ratio > 0.95.") {
+    return 100 * std::uint64_t{flow.mode_packets} > 95 * flow.total_packets();
+  }
+  JOYFULJAY_FEATURE(std::uint32_t, dominant_size_mode, "bytes", "Equal to dominant_pkt_size.") {
+    return flow.mode_length;
+  }
+  JOYFULJAY_FEATURE(double, dominant_size_ratio, "", "Equal to dominant_pkt_ratio.") {
+    return quotient(flow.mode_packets, flow.total_packets());
+  }
+  JOYFULJAY_FEATURE(std::uint64_t, unique_size_count, "sizes",
+                    "Number of different lengths. Sketch beyond sample_packets.") {
+    return flow.distinct_lengths;
+  }
+  JOYFULJAY_FEATURE(
+      double, size_entropy, "",
+      "Shannon entropy of the lengths over log2(unique_size_count), 0 to 1; 0 if all are equal. Sketch beyond "
+      "sample_packets.") {
+    if (unique_size_count < 2) return 0;
+    const wide<2> most = product(flow.length_total, logarithm(unique_size_count));
+    return most < flow.length_information ? 1 : quotient(flow.length_information, most);
+  }
+  JOYFULJAY_FEATURE(double, iat_variance, "s^2", "Variance of the gaps.") {
+    const std::uint64_t count = flow.gap_count();
+    const wide<2> unit = product(ns_per_second, ns_per_second);
+    return count > 1 ? quotient(flow.gaps.scaled_variance(count), product(product(count, count), unit)) : 0;
+  }
+  JOYFULJAY_FEATURE(double, iat_cv, "", "Equal to burstiness_index.") {
+    return root_quotient(flow.gaps.scaled_deviation(flow.gap_count()), flow.gaps.sum);
+  }
+  JOYFULJAY_FEATURE(
+      bool, is_constant_rate, "",
+      "At least 2 packets and iat_cv < 0.1, decided in integers; gaps that are all 0 count as constant.") {
+    return flow.gap_count() != 0 && flow.gaps.varies_below_tenth(flow.gap_count());
+  }
+  JOYFULJAY_FEATURE(std::uint32_t, tor_cell_count, "packets",
+                    "Packets with 580 to 600 bytes of payload: a Tor cell of 512 bytes in its TLS record.") {
+    return flow.tor_cells;
+  }
+  JOYFULJAY_FEATURE(double, tor_cell_ratio, "", "tor_cell_count over packets with payload.") {
+    return quotient(tor_cell_count, detail::filled_packets(flow));
+  }
+  JOYFULJAY_FEATURE(bool, is_tor_like, "", "tor_cell_count >= 5 and tor_cell_ratio >= 0.4.") {
+    return detail::is_tor_like(flow);
+  }
+  JOYFULJAY_FEATURE(double, burst_padding_ratio, "",
+                    "burst_overhead_bytes over the sum of the lengths; 0 for a flow of one packet.") {
+    return quotient(overhead(flow), padded_lengths.sum);
+  }
+  JOYFULJAY_FEATURE(std::uint64_t, burst_overhead_bytes, "bytes",
+                    "Lengths less payload lengths, summed; 0 for a flow of one packet.") {
+    return overhead(flow);
+  }
+  JOYFULJAY_FEATURE(double, avg_burst_payload_efficiency, "",
+                    "Mean over the bursts of payload over length; 1 for a flow of one packet.") {
+    if (flow.total_packets() < 2) return 1;
+    return quotient(flow.share_sum(), wide<2>{{0, std::uint64_t{flow.idle_periods} + 1}});
+  }
+  JOYFULJAY_FEATURE(
+      double, padding_score, "",
+      "0.3 is_constant_size + 0.2 (dominant_size_ratio > 0.8) + 0.2 is_constant_rate + 0.3 is_tor_like.") {
+    const bool dominated = 10 * std::uint64_t{flow.mode_packets} > 8 * flow.total_packets();
+    return quotient(std::uint64_t{3u * is_constant_size + 2u * dominated + 2u * is_constant_rate + 3u * is_tor_like},
+                    std::uint64_t{10});
+  }
+
+ private:
+  template <class Flow> static std::uint64_t overhead(const Flow& flow) {
+    if (flow.total_packets() < 2) return 0;
+    return flow.lengths[fwd].sum.word[0] + flow.lengths[bwd].sum.word[0] - flow.payload_sum[fwd] -
+           flow.payload_sum[bwd];
+  }
+};
+
 // ---- 13. Flow storage --------------------------------------------------------------------------------------------
 // Fixed pools: slots, log chunks, long-flow states, remembered fragments. Everything is addressed by small numbers, of
 // which 0 means none, and starts as zero bytes. A short flow is its log: the slot, and chunks of seven packets.
@@ -6007,23 +6859,48 @@ struct log_chunk {
   std::uint8_t flags[entries];
 };
 
+/// What a chunk of the pool holds: entries of a log, or a part of a coded payload sample.
+union pool_chunk {
+  static constexpr std::size_t sample_words = 16;
+  log_chunk log;
+  std::uint32_t sample[sample_words];
+  std::uint8_t raw_sample[4 * sample_words];  // shorter than its code
+};
+
+/// The longest sample of a direction: the configuration's, or any, where that is a variable.
+inline constexpr std::size_t longest_sample = 65535;
+template <class Config, std::size_t Bytes = static_cast<std::size_t>(Config::entropy_sample_bytes)>
+constexpr std::size_t sample_capacity(int) {
+  return Bytes;
+}
+template <class Config> constexpr std::size_t sample_capacity(long) { return longest_sample; }
+
 // How an accumulator is fed: see section 11.
 template <class A, class = void> struct is_from_log : std::false_type {};
 template <class A> struct is_from_log<A, std::void_t<decltype(A::from_log)>> : std::bool_constant<A::from_log> {};
 template <class A, class = void> struct reads_log_head : std::false_type {};
 template <class A>
 struct reads_log_head<A, std::void_t<decltype(A::reads_log_head)>> : std::bool_constant<A::reads_log_head> {};
+template <class A, class = void> struct reads_other_forms : std::false_type {};
+template <class A>
+struct reads_other_forms<A, std::void_t<decltype(A::reads_other_forms)>> : std::bool_constant<A::reads_other_forms> {};
+template <class A, class = void> struct samples_payload : std::false_type {};
+template <class A>
+struct samples_payload<A, std::void_t<decltype(A::samples_payload)>> : std::bool_constant<A::samples_payload> {};
 template <class A, class = void> struct has_sketch : std::false_type {};
 template <class A> struct has_sketch<A, std::void_t<typename A::sketch>> : std::true_type {};
 template <class A, class = void> struct is_learned : std::false_type {};
 template <class A> struct is_learned<A, std::void_t<decltype(A::learned_from)>> : std::true_type {};
 template <class A> struct has_exact : std::bool_constant<has_sketch<A>::value || reads_log_head<A>::value> {};
 template <class A>
-struct is_live : std::bool_constant<!is_from_log<A>::value && !has_exact<A>::value && !is_learned<A>::value> {};
-template <class A> struct lives_in_slot : std::bool_constant<!has_exact<A>::value && !is_learned<A>::value> {};
+struct lives_in_slot : std::bool_constant<!has_exact<A>::value && !samples_payload<A>::value && !is_learned<A>::value> {
+};
+template <class A> struct is_live : std::bool_constant<lives_in_slot<A>::value && !is_from_log<A>::value> {};
 template <class... A> constexpr bool learns([[maybe_unused]] handshake_protocol protocol, type_list<A...>) {
   return ((A::learned_from == protocol) || ...);
 }
+
+template <class Last, class... Type> type_list<Type..., Last> appended(type_list<Type...>);
 template <class... Type> constexpr bool is_empty(type_list<Type...>) { return sizeof...(Type) == 0; }
 template <class... A> constexpr bool start_as_zero(type_list<A...>) {
   return ((std::is_trivially_default_constructible_v<A> && std::is_trivially_copyable_v<A>)&&...);
@@ -6082,6 +6959,18 @@ template <class Config, class... A> struct flow_summary<Config, type_list<A...>>
 
 template <class Config, class Exact> struct exact_forms;
 template <class Config, class... A> struct exact_forms<Config, type_list<A...>> : A::template exact<Config>... {};
+
+struct sample_workspace {
+  byte_histogram histograms[2];
+};
+
+/// Lets a sample or sketch answer. `all` has those of every accumulator as bases.
+template <class A, class Form, class Summary, class Forms> void ask(Form& form, Summary& summary, const Forms& all) {
+  if constexpr (reads_other_forms<A>::value)
+    form.answer(static_cast<A&>(summary), summary, all);
+  else
+    form.answer(static_cast<A&>(summary), summary);
+}
 
 }  // namespace detail
 
@@ -6231,10 +7120,10 @@ template <class Config> class engine {
     return {sizeof(engine),
             sizeof(flow_type),
             2 * sizeof(std::uint32_t),
-            keeps_log ? sizeof(detail::log_chunk) + sizeof(std::uint32_t) : 0,
+            uses_chunks ? sizeof(chunk_type) + sizeof(std::uint32_t) : 0,
             keeps_log ? sizeof(long_type) + sizeof(std::uint32_t) : 0,
             Config::max_flows,
-            keeps_log ? chunk_capacity : 0,
+            uses_chunks ? chunk_capacity : 0,
             keeps_log ? long_capacity : 0,
             Config::max_fragments,
             handshakes_type::record_capacity,
@@ -6271,18 +7160,34 @@ template <class Config> class engine {
       std::conditional_t<reads_handshakes,
                          detail::handshake_reader<Config, reads_tls, reads_quic, reads_ssh, reads_dns>,
                          detail::no_handshakes>;
-  using flow_type = detail::flow_slot<Config, keeps_log, typename handshakes_type::slot, in_slot>;
+  using samples = decltype(detail::filtered<detail::samples_payload>(accumulators{}));
+  static constexpr bool samples_payload = !detail::is_empty(samples{});
+  static constexpr bool uses_chunks = keeps_log || samples_payload;
+  using slot_parts =
+      std::conditional_t<samples_payload, decltype(detail::appended<payload_sample::head>(in_slot{})), in_slot>;
+  using flow_type = detail::flow_slot<Config, keeps_log, typename handshakes_type::slot, slot_parts>;
   using long_type = detail::long_state<Config, from_log, sampled>;
   using fragments_type = detail::fragment_table<Config::max_fragments, typename Config::keyed_hash>;
-  using chunk_type = detail::log_chunk;
+  using chunk_type = detail::pool_chunk;
+  using log_chunk = detail::log_chunk;
 
   static constexpr std::size_t entries_per_flow = 2 * Config::sample_packets;  // every packet extended
-  static constexpr std::size_t chunks_per_flow = (entries_per_flow - 1 + chunk_type::entries - 1) / chunk_type::entries;
+  static constexpr std::size_t chunks_per_flow = (entries_per_flow - 1 + log_chunk::entries - 1) / log_chunk::entries;
+  static constexpr std::size_t chunks_for_sample(std::size_t sampled) {
+    constexpr std::size_t bits = chunk_type::sample_words * 32;
+    return sampled == 0 ? 0 : (byte_histogram::coded_bits(sampled) + bits - 1) / bits;
+  }
+  static constexpr std::size_t sample_chunks_per_flow = 2 * chunks_for_sample(detail::sample_capacity<Config>(0));
   static constexpr std::size_t larger(std::size_t a, std::size_t b) { return a > b ? a : b; }
-  static constexpr std::size_t chunk_capacity = !keeps_log ? 1
-                                                : Config::log_chunks != 0
-                                                    ? Config::log_chunks
-                                                    : larger(Config::max_flows * 5 / 2, chunks_per_flow);
+  static constexpr std::size_t log_capacity = !keeps_log ? 0
+                                              : Config::log_chunks != 0
+                                                  ? Config::log_chunks
+                                                  : larger(Config::max_flows * 5 / 2, chunks_per_flow);
+  static constexpr std::size_t sample_capacity = !samples_payload ? 0
+                                                 : Config::sample_chunks != 0
+                                                     ? Config::sample_chunks
+                                                     : larger(Config::max_flows * 3 / 2, sample_chunks_per_flow);
+  static constexpr std::size_t chunk_capacity = larger(log_capacity + sample_capacity, 1);
   static constexpr std::size_t long_capacity = !keeps_log                ? 1
                                                : Config::long_flows != 0 ? Config::long_flows
                                                                          : larger(Config::max_flows / 16, 1);
@@ -6296,8 +7201,13 @@ template <class Config> class engine {
   static_assert(
       Config::sample_packets >= 1 && Config::sample_packets <= 1000,
       "joyfuljay: Config::sample_packets must be between 1 and 1000; longer flows are what the sketches are for");
-  static_assert(chunk_capacity >= (keeps_log ? chunks_per_flow : 0),
+  static_assert(log_capacity >= (keeps_log ? chunks_per_flow : 0),
                 "joyfuljay: Config::log_chunks must hold at least one flow of Config::sample_packets");
+  static_assert(sample_capacity >= (samples_payload ? sample_chunks_per_flow : 0),
+                "joyfuljay: Config::sample_chunks must hold the samples of one flow: two chunks, four if "
+                "Config::entropy_sample_bytes is above 256, two more for each further 512");
+  static_assert(detail::sample_capacity<Config>(0) <= detail::longest_sample,
+                "joyfuljay: Config::entropy_sample_bytes must be at most 65535");
   static_assert(
       !keeps_heads || (Config::max_sequence_length >= 1 && Config::max_sequence_length < Config::sample_packets),
       "joyfuljay: Config::max_sequence_length must be at least 1 and below Config::sample_packets, because sequences "
@@ -6393,7 +7303,7 @@ template <class Config> class engine {
   enum kind : std::uint8_t { closed, one_sided, two_sided, kinds };
   /// What a flow holds besides its slot, as bits.
   enum holding : std::uint8_t { only_slot = 0, chunks = 1, long_state = 2, handshake_record = 4 };
-  static constexpr std::size_t holdings = reads_handshakes ? 8 : keeps_log ? 4 : 1;
+  static constexpr std::size_t holdings = reads_handshakes ? 8 : keeps_log ? 4 : samples_payload ? 2 : 1;
   struct flow_list {
     std::uint32_t oldest, newest;
   };
@@ -6410,6 +7320,8 @@ template <class Config> class engine {
       else if (flow.entries > 1)
         held |= chunks;
     }
+    if constexpr (samples_payload)
+      if (holds_sample(flow)) held |= chunks;
     if constexpr (reads_handshakes)
       if (flow.record != 0) held |= handshake_record;
     return held;
@@ -6539,6 +7451,7 @@ template <class Config> class engine {
     leave_index(number);
     if constexpr (keeps_log) release_storage(slot(number));
     if constexpr (reads_handshakes) release_record(slot(number));
+    if constexpr (samples_payload) release_samples(slot(number));
     slot_pool_.give_back(number, next_);
     --statistics_.open_flows;
   }
@@ -6564,6 +7477,7 @@ template <class Config> class engine {
     p.gap_ns = stepped_back ? 0 : step;
     p.opens_flow = flow.total_packets() == 0;
     update_live(flow, p, in_slot{});
+    if constexpr (samples_payload) sample_payload(flow, p, sink);
     if constexpr (keeps_log) {
       if (!flow.marked(flow_type::is_long) && flow.total_packets() == Config::sample_packets) promote(flow, sink);
       if (flow.marked(flow_type::is_long))
@@ -6597,18 +7511,20 @@ template <class Config> class engine {
       flow.first_word = entry.word;
       flow.first_flags = entry.flags;
     } else {
-      const std::size_t at = (flow.entries - 1u) % chunk_type::entries;
-      if (at == 0) {
-        const std::uint32_t chunk = take_chunk(sink);
-        std::uint32_t& link = chunk_links_[flow.storage != 0 ? flow.storage - 1 : chunk - 1];
-        chunk_links_[chunk - 1] = flow.storage != 0 ? link : chunk;  // a ring: the last chunk leads to the first
-        link = flow.storage = chunk;
-      }
-      chunk_type& chunk = chunks_[flow.storage - 1];
+      const std::size_t at = (flow.entries - 1u) % log_chunk::entries;
+      if (at == 0) extend_ring(flow.storage, sink);
+      log_chunk& chunk = chunks_[flow.storage - 1].log;
       chunk.words[at] = entry.word;
       chunk.flags[at] = entry.flags;
     }
     ++flow.entries;
+  }
+  /// Chunks of one flow and purpose form a ring: the last, which is the one that the flow knows, leads to the first.
+  template <class Sink> void extend_ring(std::uint32_t& last, Sink& sink) {
+    const std::uint32_t chunk = take_chunk(sink);
+    std::uint32_t& link = chunk_links_[last != 0 ? last - 1 : chunk - 1];
+    chunk_links_[chunk - 1] = last != 0 ? link : chunk;
+    link = last = chunk;
   }
   template <class Sink> std::uint32_t take_chunk(Sink& sink) {
     std::uint32_t chunk = chunk_pool_.take(chunk_links_);
@@ -6626,7 +7542,7 @@ template <class Config> class engine {
   /// Gives all chunks back but those of the first `entries`. Returns the last of them.
   std::uint32_t trim_log(std::uint32_t last_chunk, std::size_t had_entries, std::size_t entries) {
     const auto chunks_for = [](std::size_t count) {
-      return count == 0 ? 0 : (count - 1 + chunk_type::entries - 1) / chunk_type::entries;
+      return count == 0 ? 0 : (count - 1 + log_chunk::entries - 1) / log_chunk::entries;
     };
     const std::size_t had = chunks_for(had_entries), kept = chunks_for(entries);
     if (had == kept) return last_chunk;
@@ -6659,9 +7575,9 @@ template <class Config> class engine {
     std::size_t at = 0;
     const auto next_entry = [&]() -> detail::log_entry {
       if (at == 0) return ++at, detail::log_entry{flow.first_word, flow.first_flags};
-      const std::size_t place = (at++ - 1) % chunk_type::entries;
+      const std::size_t place = (at++ - 1) % log_chunk::entries;
       if (place == 0) chunk = chunk_links_[chunk - 1];
-      return {chunks_[chunk - 1].words[place], chunks_[chunk - 1].flags[place]};
+      return {chunks_[chunk - 1].log.words[place], chunks_[chunk - 1].log.flags[place]};
     };
     while (at < flow.entries) {
       const bool opens_flow = at == 0;
@@ -6717,7 +7633,70 @@ template <class Config> class engine {
     (static_cast<A&>(summary).learn(handshakes_, static_cast<const typename handshakes_type::slot&>(flow)), ...);
   }
 
-  // ---- 14.9 Features
+  // ---- 14.9 Payload samples: coded histograms in rings of chunks, one for each direction
+
+  static bool holds_sample(const payload_sample::head& head) {
+    return (head.sample_chunk[fwd] | head.sample_chunk[bwd]) != 0;
+  }
+  /// Bytes that fit one chunk stand there as they came. Beyond, what there is is decoded, the packet's bytes are added,
+  /// and the whole is coded again. Chunks are taken first, because that may evict a flow, whose report needs the
+  /// histograms.
+  template <class Sink> void sample_payload(flow_type& flow, const packet& p, Sink& sink) {
+    const std::size_t had = flow.sampled_bytes[p.dir], wanted = static_cast<std::size_t>(Config::entropy_sample_bytes);
+    const std::size_t limit = wanted < detail::longest_sample ? wanted : detail::longest_sample;
+    if (p.payload.empty() || had >= limit) return;
+    const bytes piece = p.payload.first(limit - had);
+    const std::size_t now = had + piece.length;
+    std::uint32_t& last_chunk = flow.sample_chunk[p.dir];
+    for (std::size_t held = chunks_for_sample(had); held < chunks_for_sample(now); ++held)
+      extend_ring(last_chunk, sink);
+    if (now <= sizeof(chunk_type::raw_sample)) {
+      std::memcpy(chunks_[last_chunk - 1].raw_sample + had, piece.data, piece.length);
+    } else {
+      byte_histogram& counts = workspace_.histograms[0];
+      count_sample(had, last_chunk, counts);
+      counts.add(piece);
+      counts.write_coded(sample_words(last_chunk));
+    }
+    flow.sampled_bytes[p.dir] = static_cast<std::uint16_t>(now);
+  }
+  void count_sample(std::size_t length, std::uint32_t last_chunk, byte_histogram& counts) {
+    counts.clear();
+    if (length > sizeof(chunk_type::raw_sample))
+      counts.add_coded(sample_words(last_chunk));
+    else if (length != 0)
+      counts.add({chunks_[chunk_links_[last_chunk - 1] - 1].raw_sample, length});
+  }
+  /// Each call returns the next word of a ring.
+  auto sample_words(std::uint32_t last_chunk) {
+    return [this, chunk = last_chunk, at = chunk_type::sample_words]() mutable -> std::uint32_t& {
+      if (at == chunk_type::sample_words) chunk = chunk_links_[chunk - 1], at = 0;
+      return chunks_[chunk - 1].sample[at++];
+    };
+  }
+  void release_samples(const payload_sample::head& head) {
+    for (const std::uint32_t last : head.sample_chunk) {
+      if (last == 0) continue;
+      std::uint32_t chunk = chunk_links_[last - 1];
+      for (bool more = true; more;) {
+        const std::uint32_t next = chunk_links_[chunk - 1];
+        more = chunk != last;
+        give_back_chunk(chunk);
+        chunk = next;
+      }
+    }
+  }
+  void answer_sample(const payload_sample::head& head, payload_sample& sample) {
+    for (const direction dir : {fwd, bwd})
+      count_sample(head.sampled_bytes[dir], head.sample_chunk[dir], workspace_.histograms[dir]);
+    sample.answer(workspace_.histograms, head);
+  }
+  template <class Summary, class... Sample>
+  void answer_samples(const flow_type& flow, Summary& summary, type_list<Sample...>) {
+    (answer_sample(flow, static_cast<Sample&>(summary)), ...);
+  }
+
+  // ---- 14.10 Features
 
   detail::flow_summary<Config, type_list<>> facts_of(const flow_type& flow) const {
     detail::flow_summary<Config, type_list<>> facts{};
@@ -6745,6 +7724,7 @@ template <class Config> class engine {
     summary = {};
     fill_facts(summary, flow);
     learn(flow, summary, detail::filtered<detail::is_learned>(wanted{}));
+    answer_samples(flow, summary, detail::filtered<detail::samples_payload>(wanted{}));
     if constexpr (!keeps_log) {
       copy(flow, summary, detail::filtered<detail::lives_in_slot>(wanted{}));
     } else {
@@ -6766,7 +7746,7 @@ template <class Config> class engine {
   }
   template <class Summary, class... A>
   static void ask_sketches(const long_type& state, Summary& summary, type_list<A...>) {
-    (static_cast<const typename A::sketch&>(state).answer(static_cast<A&>(summary), summary), ...);
+    (detail::ask<A>(static_cast<const typename A::sketch&>(state), summary, state), ...);
   }
   template <class A> auto& exact_form() {
     return static_cast<typename A::template exact<Config>&>(workspace_.exact_samples);
@@ -6780,7 +7760,7 @@ template <class Config> class engine {
         (static_cast<Logged&>(summary).update(p, summary), ...);
         (exact_form<Exact>().add(p, summary), ...);
       });
-      (exact_form<Exact>().answer(static_cast<Exact&>(summary), summary), ...);
+      (detail::ask<Exact>(exact_form<Exact>(), summary, workspace_.exact_samples), ...);
     }
   }
   template <class Groups> row_for<Groups> read(const flow_type& flow) {
@@ -6805,7 +7785,7 @@ template <class Config> class engine {
   }
 
   /// The one computation under way: too large for a device's stack.
-  struct workspace {
+  struct workspace : std::conditional_t<samples_payload, detail::sample_workspace, detail::nothing> {
     detail::flow_summary<Config, accumulators> summary;
     detail::exact_forms<Config, exact> exact_samples;
     row features;
@@ -6813,7 +7793,7 @@ template <class Config> class engine {
   static constexpr std::size_t slot_alignment = sizeof(flow_type) % 64 == 0 ? 64 : alignof(flow_type);
 
   alignas(slot_alignment) flow_type slots_[Config::max_flows] = {};
-  alignas(keeps_log ? 64 : alignof(chunk_type)) chunk_type chunks_[chunk_capacity] = {};
+  alignas(uses_chunks ? 64 : alignof(chunk_type)) chunk_type chunks_[chunk_capacity] = {};
   long_type long_states_[long_capacity] = {};
   std::uint32_t heads_[Config::max_flows] = {};
   std::uint32_t next_[Config::max_flows] = {};  // in the index, or in the pool of free slots

@@ -38,7 +38,8 @@ namespace jj = joyfuljay;
 
 struct tool_config : jj::default_config {
   using groups = jj::type_list<jj::flow_identifier, jj::flow_meta, jj::timing, jj::gap_sequences, jj::splt_sequences,
-                               jj::size, jj::tcp, jj::tls, jj::quic, jj::ssh, jj::dns, jj::handshake_state>;
+                               jj::size, jj::tcp, jj::tls, jj::quic, jj::ssh, jj::dns, jj::fingerprint, jj::entropy,
+                               jj::padding, jj::handshake_state>;
   struct user_data {
     std::uint64_t number;  // order of creation
   };
@@ -57,6 +58,7 @@ struct tool_config : jj::default_config {
   static inline std::int64_t tcp_linger_ns = default_config::tcp_linger_ns;
   static inline std::int64_t fragment_timeout_ns = default_config::fragment_timeout_ns;
   static inline std::int64_t burst_threshold_ns = default_config::burst_threshold_ns;
+  static inline std::int64_t entropy_sample_bytes = default_config::entropy_sample_bytes;
   static inline bool anonymize_addresses = false;
 };
 using tool_engine = jj::engine<tool_config>;
@@ -155,6 +157,7 @@ std::string apply_setting(const std::string& assignment, options& chosen) {
                  {"tcp_linger", &tool_config::tcp_linger_ns, second},
                  {"fragment_timeout", &tool_config::fragment_timeout_ns, second},
                  {"burst_threshold_ms", &tool_config::burst_threshold_ns, millisecond},
+                 {"entropy_sample_bytes", &tool_config::entropy_sample_bytes, 1},
                  {"sort_memory_mb", &chosen.sort_memory, std::int64_t{1} << 20}};
   for (const auto& number : numbers)
     if (key == number.name)

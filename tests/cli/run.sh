@@ -86,7 +86,7 @@ temporary_file() { # what does not fit into memory waits there, and comes back i
 json_lines() {
   extract made.pcap > out && extract --all made.pcap > all && "$jj" features --format json > list.json && python '
 import json
-groups = ["flow_meta", "timing", "size", "tcp", "tls", "quic", "ssh", "dns"]
+groups = ["flow_meta", "timing", "size", "tcp", "tls", "quic", "ssh", "dns", "fingerprint", "entropy", "padding"]
 names = [(f["group"], f["name"]) for f in json.load(open("list.json"))["features"]]
 for plain, full in zip(open("out"), open("all")):
     plain, full = json.loads(plain), json.loads(full)

@@ -14,11 +14,13 @@ namespace {
 
 struct everything : jj::default_config {
   using groups = jj::type_list<jj::flow_identifier, jj::flow_meta, jj::timing, jj::gap_sequences, jj::splt_sequences,
-                               jj::size, jj::tcp>;
+                               jj::size, jj::tcp, jj::fingerprint, jj::entropy, jj::padding>;
   using snapshot_packets = jj::packet_numbers<1, 4>;
   static constexpr std::size_t max_flows = 5;
   static constexpr std::size_t sample_packets = 8;
   static constexpr std::size_t log_chunks = 4;
+  static constexpr std::size_t sample_chunks = 4;
+  static constexpr std::size_t entropy_sample_bytes = 300;
   static constexpr std::size_t long_flows = 1;
   static constexpr std::size_t max_fragments = 2;
   static constexpr std::size_t max_sequence_length = 6;

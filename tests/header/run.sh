@@ -74,7 +74,8 @@ same_code() { # GROUPS NAME...: an engine with these groups compiles to the same
 }
 unselected_costs_nothing() {
   same_code 'jj::flow_meta, jj::tcp' timing size gap_sequences splt_sequences flow_identifier first_packets gap_quantiles \
-    length_quantiles bursts payload_spread
+    length_quantiles bursts payload_spread fingerprint entropy padding burst_shares telling_sizes first_payloads \
+    length_variety
 }
 unselected_tcp_costs_nothing() {
   same_code 'jj::flow_addresses, jj::timing, jj::size' tcp flow_totals flow_ports tcp_counts tcp_milestones wire_bytes

@@ -11,7 +11,8 @@ struct everything : jj::default_config {
   using groups = jj::type_list<jj::flow_meta, jj::timing, jj::size, jj::tcp>;
 #else
   using groups = jj::type_list<jj::flow_identifier, jj::flow_meta, jj::timing, jj::gap_sequences, jj::splt_sequences,
-                               jj::size, jj::tcp, jj::tls, jj::quic, jj::ssh, jj::dns, jj::handshake_state>;
+                               jj::size, jj::tcp, jj::tls, jj::quic, jj::ssh, jj::dns, jj::fingerprint, jj::entropy,
+                               jj::padding, jj::handshake_state>;
 #endif
   struct user_data {
     unsigned char verdict;
