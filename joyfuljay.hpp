@@ -4991,8 +4991,11 @@ struct first_payloads {
 };
 
 /// The first entropy_sample_bytes of each direction's captured payload, all protocols, later fragments too. The slot has
-/// the head, 12 bytes; the sample lies coded in log chunks, one for each direction that sent payload. What is here are
-/// the answers. A packet that adds to a sample costs decoding and coding it, about 2,000 instructions each at most.
+/// the head, 12 bytes. The sample lies in a chunk of the logs' pool for each direction that sent payload: up to 64 bytes
+/// as they came, more as a coded histogram. What is here are the answers. A packet that adds to a long sample has it
+/// decoded and coded again, 0.7 us for 256 bytes on x86-64; most flows do that once a direction. Measured on a third of
+/// the public captures, chunks a flow: bytes as they came 3.55, the same given back when both samples are complete 2.19,
+/// this 1.29, histograms of 16-bit counts 10.3.
 struct payload_sample {
   using needs = type_list<>;
   static constexpr bool samples_payload = true;
@@ -6976,7 +6979,8 @@ template <class A, class Form, class Summary, class Forms> void ask(Form& form, 
 
 // ---- 14. Engine --------------------------------------------------------------------------------------------------
 // The flow table. Work per packet is bounded: a chain of at most `max_chain` index words, at most two expired flows, at
-// most one eviction for each thing a packet may need, and one replay of a log of `sample_packets`.
+// most one eviction for each thing a packet may need, one replay of a log of `sample_packets`, and one coding of a
+// payload sample.
 
 template <class Config> class engine;
 

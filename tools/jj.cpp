@@ -94,6 +94,7 @@ const char usage[] =
     "       jj --version\n"
     "FILE is a pcap or pcapng file, or - for standard input; each file is a capture of its own.\n"
     "--set keys: flow_timeout, active_timeout, tcp_linger, fragment_timeout (seconds), burst_threshold_ms,\n"
+    "            entropy_sample_bytes (of each direction's payload, up to 65535),\n"
     "            include_flow_id, include_splt, include_sequences, include_ip_addresses, include_ports,\n"
     "            anonymize_ips (true or false), anonymization_salt (text),\n"
     "            sort_memory_mb (of records that wait to be sorted; what is more waits in a temporary file)\n"
@@ -157,8 +158,12 @@ std::string apply_setting(const std::string& assignment, options& chosen) {
                  {"tcp_linger", &tool_config::tcp_linger_ns, second},
                  {"fragment_timeout", &tool_config::fragment_timeout_ns, second},
                  {"burst_threshold_ms", &tool_config::burst_threshold_ns, millisecond},
-                 {"entropy_sample_bytes", &tool_config::entropy_sample_bytes, 1},
                  {"sort_memory_mb", &chosen.sort_memory, std::int64_t{1} << 20}};
+  if (key == "entropy_sample_bytes") {
+    const bool fits = parse_scaled(value, 1, tool_config::entropy_sample_bytes) &&
+                      tool_config::entropy_sample_bytes <= static_cast<std::int64_t>(jj::detail::longest_sample);
+    return fits ? "" : "--set entropy_sample_bytes wants a number up to 65535, not '" + value + "'";
+  }
   for (const auto& number : numbers)
     if (key == number.name)
       return parse_scaled(value, number.unit, *number.target)
@@ -578,6 +583,9 @@ int footprint() {
   print_footprint<sized_config<jj::flow_meta, jj::tcp>>("flow_meta, tcp");
   print_footprint<sized_config<jj::timing>>("timing");
   print_footprint<sized_config<jj::size>>("size");
+  print_footprint<sized_config<jj::entropy>>("entropy");
+  print_footprint<sized_config<jj::padding>>("padding");
+  print_footprint<sized_config<jj::fingerprint>>("fingerprint");
   print_footprint<four_groups>("flow_meta, timing, size, tcp");
   print_footprint<sized_config<jj::flow_meta, jj::timing, jj::gap_sequences, jj::splt_sequences, jj::size, jj::tcp>>(
       "the same with sequences and SPLT");

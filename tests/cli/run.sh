@@ -28,6 +28,7 @@ wrong_use() {
     fails_with 1 "wants key=value" "$jj" extract made.pcap --set flow_timeout &&
     fails_with 1 "wants a number" "$jj" extract made.pcap --set flow_timeout=-1 &&
     fails_with 1 "wants a number" "$jj" extract made.pcap --set flow_timeout=1e99 &&
+    fails_with 1 "up to 65535" "$jj" extract made.pcap --set entropy_sample_bytes=65536 &&
     fails_with 1 "wants true or false" "$jj" extract made.pcap --set include_splt=maybe &&
     fails_with 1 "wants a value" "$jj" extract made.pcap -o &&
     fails_with 1 "wants a capture file" "$jj" extract &&
@@ -172,7 +173,7 @@ for name, lines in ("twice.csv", 2), ("once.csv", 1):
 settings_change_nothing_else() {
   local setting
   for setting in include_flow_id=0 include_splt=0 include_sequences=1 include_ip_addresses=0 include_ports=0 \
-    burst_threshold_ms=2 anonymize_ips=1 anonymization_salt=pepper; do
+    burst_threshold_ms=2 entropy_sample_bytes=10 anonymize_ips=1 anonymization_salt=pepper; do
     extract --set "$setting" made.pcap > "with.$setting" || return 1
   done
   extract made.pcap > plain && python '
@@ -198,6 +199,9 @@ assert compare("anonymization_salt=pepper") == (none, none, {"flow_id"})
 removed, added, changed = compare("burst_threshold_ms=2")
 assert not removed and not added and "burst_count" in changed, changed
 assert all("burst" in name or "idle" in name for name in changed), changed
+removed, added, changed = compare("entropy_sample_bytes=10")
+assert not removed and not added and "payload_bytes_sampled" in changed, changed
+assert all(name.startswith(("entropy", "byte_dist", "printable", "null", "high_byte", "payload_bytes_s")) for name in changed), changed
 for flow, salted in zip(plain, read("with.anonymization_salt=pepper")):
     for row, salt in (flow, ""), (salted, "pepper"):
         ends = sorted([(row["src_ip"].encode(), row["src_port"]), (row["dst_ip"].encode(), row["dst_port"])])
