@@ -3417,17 +3417,17 @@ struct scaled {
   double mantissa;
   std::int16_t exponent;
 
+  /// `other` is not 0. What lies further apart than one step is below the last digit.
   void add(const scaled& other) {
     const int above = other.exponent - exponent;
-    if (other.mantissa == 0 || above < -1) return;  // below the last digit
     if (mantissa == 0 || above > 1)
       *this = other;
     else if (above == 0)
       mantissa += other.mantissa;
-    else if (above < 0)
-      mantissa += other.mantissa / step;
-    else
+    else if (above == 1)
       *this = {mantissa / step + other.mantissa, other.exponent};
+    else if (above == -1)
+      mantissa += other.mantissa / step;
     settle();
   }
   scaled inverse() const {
