@@ -76,7 +76,7 @@ struct options {
   bool include_addresses = true, include_ports = true, include_graph = true;
   bool quiet = false, unsorted = false;
   std::int64_t sort_memory = std::int64_t{256} << 20;  // bytes of records that wait in memory
-  std::int64_t graph_steps = 20'000'000'000;           // most work on the graph of addresses; a minute or two
+  std::int64_t graph_steps = 10'000'000'000;           // most work on the graph of addresses: about a minute
 };
 
 int complain(const std::string& what) {
@@ -643,6 +643,8 @@ int footprint() {
   print_footprint<four_groups>("flow_meta, timing, size, tcp");
   print_footprint<sized_config<jj::flow_meta, jj::timing, jj::gap_sequences, jj::splt_sequences, jj::size, jj::tcp>>(
       "the same with sequences and SPLT");
+  print_footprint<sized_config<jj::flow_meta, jj::connection_counts>>("flow_meta, connection_counts");
+  print_footprint<sized_config<jj::flow_meta, jj::connection>>("flow_meta, connection");
   print_footprint<tool_config>("this program");
 
   constexpr jj::engine_footprint f = jj::engine<four_groups>::footprint();
@@ -658,6 +660,16 @@ int footprint() {
   pool("long states", f.long_states, f.long_state);
   pool("fragments", f.fragments, f.fragments != 0 ? f.fragment_bytes / f.fragments : 0);
   pool("workspace", 1, f.workspace);
+
+  constexpr jj::connection_footprint c =
+      jj::engine<sized_config<jj::flow_meta, jj::connection>>::footprint().connections;
+  std::printf(
+      "\nTables of the group connection, whatever the number of flows:\n\n| table            |  count | bytes each |   "
+      " "
+      "total |\n| ---------------- | -----: | ---------: | -------: |\n");
+  pool("hosts", c.hosts, c.host);
+  pool("edges", c.edges, c.edge);
+  pool("pair_ports", c.pair_ports, c.pair_port);
   return 0;
 }
 

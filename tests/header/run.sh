@@ -79,6 +79,12 @@ unselected_costs_nothing() {
 unselected_tcp_costs_nothing() {
   same_code 'jj::flow_addresses, jj::timing, jj::size' tcp flow_totals flow_ports tcp_counts tcp_milestones wire_bytes
 }
+unselected_connection_costs_nothing() {
+  same_code 'jj::flow_meta, jj::timing' connection_counts connection_graph connection_truncation
+}
+unselected_graph_costs_nothing() {
+  same_code 'jj::flow_meta, jj::connection_counts' connection_graph connection_truncation
+}
 
 cpu_seconds() { # COMMAND...: the least of three runs
   local TIMEFORMAT='%U %S'
@@ -106,6 +112,8 @@ check contents
 check banned_words
 check unselected_costs_nothing g++
 check unselected_tcp_costs_nothing g++
+check unselected_connection_costs_nothing g++
+check unselected_graph_costs_nothing g++
 check time_to_include g++
 check time_of_engine g++
 exit $((failed > 0))
