@@ -77,7 +77,7 @@ unselected_costs_nothing() {
     length_quantiles bursts payload_spread
 }
 unselected_tcp_costs_nothing() {
-  same_code 'jj::flow_addresses, jj::timing, jj::size' tcp flow_totals flow_ports tcp_counts tcp_milestones wire_bytes
+  same_code 'jj::flow_addresses, jj::timing, jj::size' tcp flow_totals flow_ports tcp_counts tcp_milestones
 }
 unselected_connection_costs_nothing() {
   same_code 'jj::flow_meta, jj::timing' connection_counts connection_graph connection_truncation
