@@ -3504,18 +3504,21 @@ template <class Config> class graph_metrics {
   /// What is left to do, in this order. Communities go from `merge_groups` back to `move_nodes` for every level.
   enum class stage : std::uint8_t {
     none,
+    // the graph by rank: order_, arcs_, links_
     list_hosts,
     sort_hosts,
-    rank_hosts,  // order_
+    rank_hosts,
     count_arcs,
     sum_arcs,
     sort_by_target,
-    sort_by_source,  // arcs_, by rank
+    sort_by_source,
     count_links,
     sum_links,
-    fill_links,  // links_
+    fill_links,
+    // clustering
     count_triangles,
     put_clustering,
+    // communities
     add_degrees,
     move_nodes,
     number_groups,
@@ -3523,6 +3526,7 @@ template <class Config> class graph_metrics {
     follow_groups,
     next_level,
     put_communities,
+    // betweenness
     clear_scores,
     add_paths,
     put_betweenness
@@ -3619,6 +3623,7 @@ template <class Config> class graph_metrics {
   }
   /// Heapsort: first n / 2 sifts that make the heap, then n - 1 that take it apart.
   bool sort_hosts(const tables_type& tables, std::uint64_t& budget) {
+    if constexpr (host_capacity == 1) return true;  // or g++ warns of a second one
     const std::uint32_t making = hosts_ / 2, all = making + (hosts_ > 1 ? hosts_ - 1 : 0);
     for (; at_ < all; ++at_) {
       if (budget == 0) return false;

@@ -166,25 +166,25 @@ struct graph_model {
     }
   }
   std::vector<double> betweenness() const {
-    const std::size_t n = hosts.size();
-    std::vector<std::vector<double>> paths(n, std::vector<double>(n, 0));
-    std::vector<std::vector<int>> distance(n, std::vector<int>(n, -1));
+    const std::size_t n = hosts.size(), unreached = n;
+    std::vector<double> paths(n * n, 0), score(n, 0);
+    std::vector<std::size_t> distance(n * n, unreached);
     for (std::size_t s = 0; s < n; ++s) {
       std::vector<std::size_t> queue{s};
-      distance[s][s] = 0, paths[s][s] = 1;
+      distance[s * n + s] = 0, paths[s * n + s] = 1;
       for (std::size_t at = 0; at < queue.size(); ++at)
         for (const std::size_t b : successors[queue[at]]) {
-          if (distance[s][b] < 0) distance[s][b] = distance[s][queue[at]] + 1, queue.push_back(b);
-          if (distance[s][b] == distance[s][queue[at]] + 1) paths[s][b] += paths[s][queue[at]];
+          const std::size_t from = s * n + queue[at], to = s * n + b;
+          if (distance[to] == unreached) distance[to] = distance[from] + 1, queue.push_back(b);
+          if (distance[to] == distance[from] + 1) paths[to] += paths[from];
         }
     }
-    std::vector<double> score(n, 0);
     for (std::size_t v = 0; v < n; ++v)
       for (std::size_t s = 0; s < n; ++s)
         for (std::size_t t = 0; t < n; ++t)
-          if (s != t && s != v && t != v && distance[s][v] >= 0 && distance[v][t] >= 0 &&
-              distance[s][v] + distance[v][t] == distance[s][t])
-            score[v] += paths[s][v] * paths[v][t] / paths[s][t];
+          if (s != t && s != v && t != v && distance[s * n + t] != unreached &&
+              distance[s * n + v] + distance[v * n + t] == distance[s * n + t])
+            score[v] += paths[s * n + v] * paths[v * n + t] / paths[s * n + t];
     if (n > 2)
       for (double& x : score) x /= static_cast<double>((n - 1) * (n - 2));
     return score;

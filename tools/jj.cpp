@@ -430,7 +430,8 @@ class flow_writer {
         store_(static_cast<std::uint64_t>(chosen.sort_memory)),
         csv_(chosen.format == "csv"),
         unsorted_(chosen.unsorted),
-        graph_steps_(wants_graph(chosen) ? static_cast<std::uint64_t>(chosen.graph_steps) : 0) {}
+        wants_graph_(wants_graph(chosen)),
+        graph_steps_(static_cast<std::uint64_t>(chosen.graph_steps)) {}
   void write_header() {
     if (csv_) jj::write_csv_header<tool_row>(to_output(), all_);
   }
@@ -447,7 +448,7 @@ class flow_writer {
   /// False: the temporary file failed.
   bool finish_file() {
     note_losses(engine.connection_statistics());
-    if (!unsorted_ && graph_steps_ != 0 && !engine.refresh(graph_steps_)) ++graphs_given_up_;
+    if (!unsorted_ && wants_graph_ && !engine.refresh(graph_steps_)) ++graphs_given_up_;
     const bool written =
         store_.write_sorted([&](const char* characters, std::size_t length, const jj::flow_ends& ends) {
           write_completed(characters, length, ends);
@@ -506,7 +507,7 @@ class flow_writer {
   output_file& out_;
   record_store store_;
   std::string added_;
-  bool csv_, unsorted_, stored_ = true;
+  bool csv_, unsorted_, wants_graph_, stored_ = true;
   std::uint64_t graph_steps_, graphs_given_up_ = 0, lost_ = 0;
 };
 

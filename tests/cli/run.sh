@@ -66,7 +66,7 @@ standard_input() {
 two_files() { extract made.pcap made.pcap > twice && cmp twice <(extract made.pcap && extract made.pcap); }
 order() { # by start time, then creation; unsorted are the same records, but for what other flows say of them
   local groups=flow_meta,timing,size,tcp
-  extract --groups $groups made.pcap > sorted && extract --groups $groups --unsorted made.pcap > unsorted &&
+  extract --groups "$groups" made.pcap > sorted && extract --groups "$groups" --unsorted made.pcap > unsorted &&
     ! cmp -s sorted unsorted &&
     cmp <(sort sorted) <(sort unsorted) &&
     python '
