@@ -565,9 +565,9 @@ TEST_CASE("weights that would overflow are halved until they fit") {
 // ---- What must not matter
 
 TEST_CASE("the graph against models, on random traffic of both IP versions") {
-  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+  for (std::uint32_t seed = 1; seed <= 12; ++seed) {
     CAPTURE(seed);
-    const auto flows = random_flows(seed, static_cast<std::uint32_t>(5 + 4 * seed), 20 * seed);
+    const auto flows = random_flows(seed, 5 + 4 * seed, 20 * seed);
     const auto engine = after(flows);
     refresh(*engine);
     check_graph(*engine, flows);

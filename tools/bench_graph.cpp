@@ -127,6 +127,7 @@ int main(int count_of_arguments, char** arguments) {
       "| traffic | hosts | edges | ns to count a flow | million steps | refresh, ms | ns a step | longest slice of 10 "
       "000 "
       "steps, us |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n");
+  count(mesh(most));  // brings the tables into memory
   for (std::uint32_t hosts = 100; hosts <= most; hosts *= 10) {
     measure("gateway", gateway, hosts);
     measure("mesh", mesh, hosts);
