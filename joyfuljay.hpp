@@ -52,8 +52,9 @@
 //   11. Accumulators         what a flow remembers
 //   12. Feature groups       what a flow reports: the twelve of the reference
 //   13. Flow storage         key, index, slots, log chunks, lists, fragments: the fixed pools
-//   14. Engine               feed, tick, flush, live reading
-//   15. Writers              JSON, CSV, float vector, schema hash, reference
+//   14. Connection graph     all flows together: degrees, clustering, betweenness, communities of their addresses
+//   15. Engine               feed, tick, flush, live reading
+//   16. Writers              JSON, CSV, float vector, schema hash, reference
 //
 // Conventions: times are integer nanoseconds inside and double seconds in features; `fwd` is the direction of the
 // flow's first packet; a quantity carries its unit in its name or at its declaration. References of the form
@@ -318,8 +319,14 @@ struct entropy;          // of the first payload bytes of each direction
 struct padding;          // constant sizes and rates, Tor cells, variety of lengths, payload shares of bursts
 struct handshake_state;  // handshake: whether something it said was lost or cut. Off by default.
 
+struct connection_counts;      // connection: flows, packets, bytes, peers and ports of both addresses, over all flows
+struct connection_graph;       // connection: degrees, betweenness, clustering, communities; see `engine::refresh`
+struct connection_truncation;  // connection: whether a table was too small for the counts of a row. Off by default.
+
 /// The whole group of the reference. Leave addresses or ports out by naming the parts instead.
 using flow_meta = type_list<flow_addresses, flow_ports, flow_totals>;
+/// The same. The counts by themselves need no memory for the graph.
+using connection = type_list<connection_counts, connection_graph>;
 
 struct siphash;      // keyed hash for 64-bit machines
 struct halfsiphash;  // keyed hash for 32-bit machines: half the work there, a 64-bit key
@@ -357,6 +364,12 @@ struct default_config {
   static constexpr std::size_t max_protocol_name = 16;         ///< bytes of ALPN names and SSH versions; 8 to 255
   static constexpr std::size_t quic_connections = 4;           ///< client connection IDs that are remembered; 1 to 4
   static constexpr std::uint32_t quic_initials = 8;  ///< Initial packets of a flow that are opened; 0.1 ms each, or so
+
+  // How much the group connection remembers; nothing at all where it is not selected.
+  static constexpr std::size_t max_hosts = 1024;    ///< addresses, 84 bytes each, 144 with connection_graph
+  static constexpr std::size_t max_edges = 0;       ///< (source, target), 20 or 44 bytes; 0: two for every host
+  static constexpr std::size_t max_pair_ports = 0;  ///< (source, target, port), and (source, port) as well, 20 bytes
+                                                    ///< each; 0: three for every host
 
   // What the frames are.
   static constexpr link_type link = link_type::ethernet;  ///< or per_frame, which compiles the code of all link types
@@ -4814,6 +4827,9 @@ constexpr void for_each_feature(const feature_row<Groups...>& row, Visitor&& vis
 //
 // A fourth kind, `learned`, says with `learned_from` which handshake it shows; the engine keeps that in a record.
 //
+// Beside these stand the two of the group connection, marked `from_tables`: nothing of them is in the flow, the engine
+// fills them from its tables when features are computed.
+//
 // A flow inherits each accumulator that its groups need, once; so members have distinct names, and there is no common
 // base class, because two equal empty bases could not share an address. In update(), `flow` is as the previous packet
 // left it, but for `needs`, whose members are up to date. Flow::config is the engine's configuration.
@@ -5381,6 +5397,25 @@ struct handshake_losses {
     handshake_was_dropped = handshakes.was_dropped(flow);
     name_was_cut = flow.handshake_marked(Slot::name_cut);
   }
+};
+
+/// What all flows say together of the two addresses of one, as of now.
+struct connection_tallies {
+  using needs = type_list<wire_bytes>;  // what the tables add up when the flow ends
+  static constexpr bool from_tables = true;
+  std::uint64_t src_packets_sent, src_bytes_sent, dst_packets_received, dst_bytes_received;
+  std::uint64_t src_flows_out, dst_flows_in;
+  std::uint32_t src_peers_out, dst_peers_in, src_ports_out;  ///< different ones
+  std::uint32_t pair_flows, pair_port_flows;
+  bool tables_overflowed;  ///< one of the above is too low, because an entry found no room
+};
+
+/// What the graph says of the two addresses, as of the last refresh.
+struct graph_position {
+  using needs = type_list<connection_tallies>;
+  static constexpr bool from_tables = true;
+  double betweenness[2], clustering[2];  ///< of the initiator, of the responder
+  std::int32_t community[2];             ///< -1: not part of a refresh yet
 };
 
 /// What every flow knows, whatever its groups.
@@ -6289,6 +6324,95 @@ struct dns {
   JOYFULJAY_FEATURE(bool, dns_is_response, "", "The flow has a response.") { return flow.dns->has_response; }
 };
 
+struct connection_counts {
+  JOYFULJAY_GROUP(connection, connection_tallies)
+
+  JOYFULJAY_FEATURE(std::uint32_t, conn_src_unique_dsts, "addresses",
+                    "Different responders of the flows that src_ip initiated, src_ip itself included.") {
+    return flow.src_peers_out;
+  }
+  JOYFULJAY_FEATURE(std::uint32_t, conn_dst_unique_srcs, "addresses",
+                    "Different initiators of the flows whose responder is dst_ip.") {
+    return flow.dst_peers_in;
+  }
+  JOYFULJAY_FEATURE(std::uint32_t, conn_src_dst_flows, "flows", "Flows with initiator src_ip and responder dst_ip.") {
+    return flow.pair_flows;
+  }
+  JOYFULJAY_FEATURE(std::uint32_t, conn_src_port_flows, "flows",
+                    "Flows with initiator src_ip, responder dst_ip and the same dst_port, of any protocol.") {
+    return flow.pair_port_flows;
+  }
+  JOYFULJAY_FEATURE(std::uint64_t, conn_src_total_flows, "flows", "Flows that src_ip initiated.") {
+    return flow.src_flows_out;
+  }
+  JOYFULJAY_FEATURE(std::uint64_t, conn_dst_total_flows, "flows", "Flows whose responder is dst_ip.") {
+    return flow.dst_flows_in;
+  }
+  JOYFULJAY_FEATURE(std::uint64_t, conn_src_total_packets, "packets",
+                    "Packets that src_ip sent in all flows, in either role.") {
+    return flow.src_packets_sent;
+  }
+  JOYFULJAY_FEATURE(std::uint64_t, conn_src_total_bytes, "bytes", "Frame lengths of those packets.") {
+    return flow.src_bytes_sent;
+  }
+  JOYFULJAY_FEATURE(std::uint64_t, conn_dst_total_packets, "packets",
+                    "Packets sent to dst_ip in all flows, in either role.") {
+    return flow.dst_packets_received;
+  }
+  JOYFULJAY_FEATURE(std::uint64_t, conn_dst_total_bytes, "bytes", "Frame lengths of those packets.") {
+    return flow.dst_bytes_received;
+  }
+  JOYFULJAY_FEATURE(std::uint32_t, conn_src_unique_ports, "ports",
+                    "Different dst_port values of the flows that src_ip initiated, of any protocol; 0 counts.") {
+    return flow.src_ports_out;
+  }
+};
+
+/// The degrees are as of now; the rest is as of the last `refresh`, and of the addresses known when that began.
+struct connection_graph {
+  JOYFULJAY_GROUP(connection, connection_tallies, graph_position)
+
+  JOYFULJAY_FEATURE(std::uint32_t, conn_src_out_degree, "addresses",
+                    "Edges that leave src_ip, a loop included: conn_src_unique_dsts.") {
+    return flow.src_peers_out;
+  }
+  JOYFULJAY_FEATURE(std::uint32_t, conn_dst_in_degree, "addresses",
+                    "Edges that enter dst_ip, a loop included: conn_dst_unique_srcs.") {
+    return flow.dst_peers_in;
+  }
+  JOYFULJAY_FEATURE(
+      double, conn_src_betweenness, "",
+      "Betweenness of src_ip: sum over ordered pairs of other addresses of the share of shortest directed "
+      "paths between them that pass through it, / ((n - 1) (n - 2)). 0 before a refresh.") {
+    return flow.betweenness[fwd];
+  }
+  JOYFULJAY_FEATURE(double, conn_dst_betweenness, "", "The same of dst_ip.") { return flow.betweenness[bwd]; }
+  JOYFULJAY_FEATURE(
+      std::int32_t, conn_src_community, "",
+      "Community of src_ip (Louvain without chance), numbered by smallest address. -1 before a refresh.") {
+    return flow.community[fwd];
+  }
+  JOYFULJAY_FEATURE(std::int32_t, conn_dst_community, "", "The same of dst_ip.") { return flow.community[bwd]; }
+  JOYFULJAY_FEATURE(bool, conn_same_community, "", "Both are in the same community. False before a refresh.") {
+    return conn_src_community == conn_dst_community && conn_src_community >= 0;
+  }
+  JOYFULJAY_FEATURE(double, conn_src_clustering, "",
+                    "Share of the pairs of neighbours of src_ip that are neighbours, directions and loops left out. 0 "
+                    "below two neighbours, and before a refresh.") {
+    return flow.clustering[fwd];
+  }
+  JOYFULJAY_FEATURE(double, conn_dst_clustering, "", "The same of dst_ip.") { return flow.clustering[bwd]; }
+};
+
+struct connection_truncation {
+  JOYFULJAY_GROUP(connection, connection_tallies)
+
+  JOYFULJAY_FEATURE(bool, conn_truncated, "",
+                    "Counts of this row are too low, because an address, pair or port found no room in its table.") {
+    return flow.tables_overflowed;
+  }
+};
+
 struct handshake_state {
   JOYFULJAY_GROUP(handshake, handshake_losses)
 
@@ -6895,9 +7019,11 @@ template <class A> struct has_sketch<A, std::void_t<typename A::sketch>> : std::
 template <class A, class = void> struct is_learned : std::false_type {};
 template <class A> struct is_learned<A, std::void_t<decltype(A::learned_from)>> : std::true_type {};
 template <class A> struct has_exact : std::bool_constant<has_sketch<A>::value || reads_log_head<A>::value> {};
+template <class A, class = void> struct is_from_tables : std::false_type {};
+template <class A> struct is_from_tables<A, std::void_t<decltype(A::from_tables)>> : std::true_type {};
 template <class A>
-struct lives_in_slot : std::bool_constant<!has_exact<A>::value && !samples_payload<A>::value && !is_learned<A>::value> {
-};
+struct lives_in_slot : std::bool_constant<!has_exact<A>::value && !samples_payload<A>::value && !is_learned<A>::value &&
+                                          !is_from_tables<A>::value> {};
 template <class A> struct is_live : std::bool_constant<lives_in_slot<A>::value && !is_from_log<A>::value> {};
 template <class... A> constexpr bool learns([[maybe_unused]] handshake_protocol protocol, type_list<A...>) {
   return ((A::learned_from == protocol) || ...);
@@ -6977,7 +7103,976 @@ template <class A, class Form, class Summary, class Forms> void ask(Form& form, 
 
 }  // namespace detail
 
-// ---- 14. Engine --------------------------------------------------------------------------------------------------
+// ---- 14. Connection graph ----------------------------------------------------------------------------------------
+// All flows together: who spoke to whom, how often and how much, and what the graph of that says of an address. In come
+// flows as they end, out come the accumulators of the group connection. Nothing here is per packet, and nothing
+// allocates or recurses. Work for a flow is five look-ups in chains of at most `max_sharing` records; work on the graph
+// is done by `refresh`, in slices.
+
+/// The ends of a flow as the connection tables know them.
+struct flow_ends {
+  std::uint64_t address[2][2];  ///< initiator and responder, as in `packet`
+  std::uint16_t dst_port;
+  std::uint8_t ip_version;
+};
+
+/// What the connection tables say of themselves. Counters are from the start, or from `clear_connections`.
+struct connection_statistics {
+  std::uint32_t hosts, edges, pair_ports;            ///< records in use, which is also the most there were
+  std::uint64_t flows;                               ///< that were counted
+  std::uint64_t lost_hosts, lost_edges, lost_ports;  ///< how many of them found no room for an address, for the pair
+                                                     ///< of both, for a port of either
+  std::uint64_t refreshes;                           ///< completed
+};
+
+/// Bytes by record, and how many records there are room for.
+struct connection_footprint {
+  std::size_t host, edge, pair_port, hosts, edges, pair_ports;
+};
+
+namespace detail {
+
+/// The flow's ends without the rest.
+inline flow_ends ends_of(const flow_facts& facts) {
+  flow_ends ends;
+  std::memcpy(ends.address, facts.address, sizeof ends.address);
+  ends.dst_port = facts.port[bwd];
+  ends.ip_version = facts.ip_version;
+  return ends;
+}
+
+/// Records numbered from 1 as they come, found by chains from a hash. They stay until all are cleared.
+template <class Record, std::size_t Capacity> class record_table {
+ public:
+  static constexpr std::size_t record_bytes = sizeof(Record) + sizeof(std::uint32_t);
+
+  std::uint32_t size() const { return used_; }
+  Record& operator[](std::uint32_t number) { return records_[number - 1]; }
+  const Record& operator[](std::uint32_t number) const { return records_[number - 1]; }
+  /// 0: not there.
+  template <class Is> std::uint32_t find(std::uint32_t hash, const Is& is) const {
+    std::uint32_t number = heads_[bucket_of(hash)];
+    while (number != 0 && !is(records_[number - 1])) number = records_[number - 1].next;
+    return number;
+  }
+  /// A new record of zeros. 0: no room.
+  std::uint32_t add(std::uint32_t hash) {
+    std::uint32_t& head = heads_[bucket_of(hash)];
+    unsigned sharing = 0;
+    for (std::uint32_t number = head; number != 0; number = records_[number - 1].next) ++sharing;
+    if (used_ == Capacity || sharing == max_sharing) return 0;
+    records_[used_] = Record{};
+    records_[used_].next = head;
+    return head = ++used_;
+  }
+  void clear() {
+    if (used_ != 0) std::memset(heads_, 0, sizeof heads_);
+    used_ = 0;
+  }
+
+ private:
+  static constexpr unsigned max_sharing = 32;  // records under one hash; with a secret key there are not that many
+  static std::size_t bucket_of(std::uint32_t hash) {
+    return static_cast<std::size_t>(static_cast<std::uint64_t>(hash) * Capacity >> 32);
+  }
+  Record records_[Capacity] = {};
+  std::uint32_t heads_[Capacity] = {};
+  std::uint32_t used_ = 0;
+};
+
+/// An address. Of pairs, the first is as sender or initiator, the second as receiver or responder.
+struct host_record {
+  std::uint64_t address[2];
+  std::uint64_t packets[2], bytes[2];
+  std::uint64_t flows[2];
+  std::uint32_t peers[2];  // different responders of its flows, different initiators
+  std::uint32_t next;
+  std::uint32_t ports : 24;  // different ones that its flows went to
+  std::uint32_t ip_version : 4;
+  std::uint32_t too_low : 2;  // a bit for each role: something found no room
+
+  bool is(const flow_ends& ends, unsigned end) const {
+    return address[1] == ends.address[end][1] && address[0] == ends.address[end][0] && ip_version == ends.ip_version;
+  }
+  /// Canonical order: IPv4 before IPv6, then by address.
+  bool precedes(const host_record& other) const {
+    if (ip_version != other.ip_version) return ip_version < other.ip_version;
+    return address[0] != other.address[0] ? address[0] < other.address[0] : address[1] < other.address[1];
+  }
+};
+struct edge_record {
+  std::uint32_t source, target;  // numbers of hosts
+  std::uint32_t flows;           // stays at its largest value
+  std::uint32_t next;
+};
+struct port_record {
+  std::uint32_t owner;  // number of an edge, or of the source
+  std::uint32_t flows;  // stays at its largest value
+  std::uint32_t next;
+  std::uint16_t port;
+  bool of_source;
+};
+
+/// Hosts, edges and ports of the flows that ended.
+template <class Config> class connection_tables {
+  static constexpr std::size_t or_else(std::size_t chosen, std::size_t derived) {
+    return chosen != 0 ? chosen : derived;
+  }
+
+ public:
+  static constexpr std::size_t host_capacity = Config::max_hosts;
+  static constexpr std::size_t edge_capacity = or_else(Config::max_edges, 2 * host_capacity);
+  static constexpr std::size_t port_capacity = or_else(Config::max_pair_ports, 3 * host_capacity);
+
+  /// Numbers of the hosts at both ends, 0 where one is unknown.
+  struct host_pair {
+    std::uint32_t end[2];
+  };
+
+  void count(const hash_key& secret, const flow_ends& ends, const std::uint32_t (&packets)[2],
+             const std::uint64_t (&frame_bytes)[2]) {
+    ++statistics_.flows;
+    const host_pair hosts = {{enter_host(secret, ends, fwd), enter_host(secret, ends, bwd)}};
+    for (unsigned role = 0; role < 2; ++role) {
+      if (hosts.end[role] == 0) continue;
+      host_record& host = hosts_[hosts.end[role]];
+      ++host.flows[role];
+      for (unsigned way = 0; way < 2; ++way) {
+        host.packets[way] += packets[role ^ way];
+        host.bytes[way] += frame_bytes[role ^ way];
+      }
+    }
+    const bool both = hosts.end[fwd] != 0 && hosts.end[bwd] != 0;
+    const std::uint32_t edge = both ? count_edge(secret, hosts) : 0;
+    const bool ports_found_room = count_ports(secret, hosts.end[fwd], edge, ends.dst_port);
+    statistics_.lost_hosts += !both;
+    statistics_.lost_edges += both && edge == 0;
+    statistics_.lost_ports += !ports_found_room;
+    if (edge == 0 || !ports_found_room) mark(hosts.end[fwd], fwd);
+    if (edge == 0) mark(hosts.end[bwd], bwd);
+  }
+  host_pair read(const hash_key& secret, const flow_ends& ends, connection_tallies& out) const {
+    const host_pair hosts = {{find_host(secret, ends, fwd), find_host(secret, ends, bwd)}};
+    const std::uint32_t source = hosts.end[fwd], target = hosts.end[bwd];
+    out = {};
+    out.tables_overflowed = (source == 0 || target == 0) && statistics_.lost_hosts != 0;
+    if (source != 0) read_source(hosts_[source], out);
+    if (target != 0) read_target(hosts_[target], out);
+    if (source == 0 || target == 0) return hosts;
+    const std::uint32_t edge = find_edge(hash_of_edge(secret, source, target), source, target);
+    if (edge == 0) return hosts;
+    out.pair_flows = edges_[edge].flows;
+    const std::uint32_t port = find_port(hash_of_port(secret, edge, ends.dst_port, false), edge, ends.dst_port, false);
+    if (port != 0) out.pair_port_flows = ports_[port].flows;
+    return hosts;
+  }
+  void clear() {
+    hosts_.clear();
+    edges_.clear();
+    ports_.clear();
+    statistics_ = {};
+  }
+
+  const auto& hosts() const { return hosts_; }
+  const auto& edges() const { return edges_; }
+  connection_statistics& statistics() { return statistics_; }
+  connection_statistics statistics() const {
+    connection_statistics result = statistics_;
+    result.hosts = hosts_.size();
+    result.edges = edges_.size();
+    result.pair_ports = ports_.size();
+    return result;
+  }
+  static constexpr connection_footprint footprint() {
+    return {hosts_type::record_bytes,
+            edges_type::record_bytes,
+            ports_type::record_bytes,
+            host_capacity,
+            edge_capacity,
+            port_capacity};
+  }
+
+ private:
+  using hosts_type = record_table<host_record, host_capacity>;
+  using edges_type = record_table<edge_record, edge_capacity>;
+  using ports_type = record_table<port_record, port_capacity>;
+  using keyed_hash = typename Config::keyed_hash;
+
+  // Messages of different kinds differ in length, or go to different tables.
+  static std::uint32_t hash_of_host(const hash_key& secret, const flow_ends& ends, unsigned end) {
+    if (ends.ip_version == 4) return keyed_hash::hash(secret, &ends.address[end][1], 1);
+    return keyed_hash::hash(secret, ends.address[end], 2);
+  }
+  static std::uint32_t hash_of_edge(const hash_key& secret, std::uint32_t source, std::uint32_t target) {
+    const std::uint64_t word = std::uint64_t{source} << 32 | target;
+    return keyed_hash::hash(secret, &word, 1);
+  }
+  static std::uint32_t hash_of_port(const hash_key& secret, std::uint32_t owner, std::uint16_t port, bool of_source) {
+    const std::uint64_t word = std::uint64_t{owner} << 32 | (of_source ? 1u << 16 : 0u) | port;
+    return keyed_hash::hash(secret, &word, 1);
+  }
+
+  std::uint32_t find_host(const hash_key& secret, const flow_ends& ends, unsigned end) const {
+    return hosts_.find(hash_of_host(secret, ends, end), [&](const host_record& host) { return host.is(ends, end); });
+  }
+  std::uint32_t find_edge(std::uint32_t hash, std::uint32_t source, std::uint32_t target) const {
+    return edges_.find(hash, [&](const edge_record& edge) { return edge.source == source && edge.target == target; });
+  }
+  std::uint32_t find_port(std::uint32_t hash, std::uint32_t owner, std::uint16_t port, bool of_source) const {
+    return ports_.find(hash, [&](const port_record& one) {
+      return one.owner == owner && one.port == port && one.of_source == of_source;
+    });
+  }
+
+  std::uint32_t enter_host(const hash_key& secret, const flow_ends& ends, unsigned end) {
+    std::uint32_t number = find_host(secret, ends, end);
+    if (number != 0) return number;
+    number = hosts_.add(hash_of_host(secret, ends, end));
+    if (number == 0) return 0;
+    host_record& host = hosts_[number];
+    host.address[0] = ends.address[end][0];
+    host.address[1] = ends.address[end][1];
+    host.ip_version = ends.ip_version & 15u;
+    return number;
+  }
+  /// 0: no room.
+  std::uint32_t count_edge(const hash_key& secret, const host_pair& hosts) {
+    const std::uint32_t source = hosts.end[fwd], target = hosts.end[bwd];
+    const std::uint32_t hash = hash_of_edge(secret, source, target);
+    std::uint32_t number = find_edge(hash, source, target);
+    if (number == 0) {
+      number = edges_.add(hash);
+      if (number == 0) return 0;
+      edges_[number].source = source;
+      edges_[number].target = target;
+      ++hosts_[source].peers[fwd];
+      ++hosts_[target].peers[bwd];
+    }
+    if (!count_up(edges_[number].flows)) mark(source, fwd), mark(target, bwd);
+    return number;
+  }
+  /// False: no room for one of them.
+  bool count_ports(const hash_key& secret, std::uint32_t source, std::uint32_t edge, std::uint16_t port) {
+    bool is_new = false;
+    const bool of_source = source == 0 || count_port(secret, source, port, true, is_new);
+    if (is_new) ++hosts_[source].ports;
+    return (edge == 0 || count_port(secret, edge, port, false, is_new)) && of_source;
+  }
+  bool count_port(const hash_key& secret, std::uint32_t owner, std::uint16_t port, bool of_source, bool& is_new) {
+    const std::uint32_t hash = hash_of_port(secret, owner, port, of_source);
+    std::uint32_t number = find_port(hash, owner, port, of_source);
+    if (number == 0) {
+      number = ports_.add(hash);
+      if (number == 0) return false;
+      ports_[number].owner = owner;
+      ports_[number].port = port;
+      ports_[number].of_source = of_source;
+      is_new = true;
+    }
+    count_up(ports_[number].flows);  // the edge, which is no smaller, says when this one is full
+    return true;
+  }
+  static bool count_up(std::uint32_t& flows) {
+    if (flows == 0xFFFFFFFF) return false;
+    ++flows;
+    return true;
+  }
+  void mark(std::uint32_t host, unsigned role) {
+    if (host != 0) hosts_[host].too_low = (hosts_[host].too_low | 1u << role) & 3u;
+  }
+
+  static void read_source(const host_record& host, connection_tallies& out) {
+    out.src_packets_sent = host.packets[0];
+    out.src_bytes_sent = host.bytes[0];
+    out.src_flows_out = host.flows[fwd];
+    out.src_peers_out = host.peers[fwd];
+    out.src_ports_out = host.ports;
+    out.tables_overflowed |= (host.too_low & 1u << fwd) != 0;
+  }
+  static void read_target(const host_record& host, connection_tallies& out) {
+    out.dst_packets_received = host.packets[1];
+    out.dst_bytes_received = host.bytes[1];
+    out.dst_flows_in = host.flows[bwd];
+    out.dst_peers_in = host.peers[bwd];
+    out.tables_overflowed |= (host.too_low & 1u << bwd) != 0;
+  }
+
+  hosts_type hosts_ = {};
+  edges_type edges_ = {};
+  ports_type ports_ = {};
+  connection_statistics statistics_ = {};  // records in use are those of the tables
+};
+
+/// mantissa * 2^(512 * exponent): numbers of shortest paths, which may double with every second host and outgrow a
+/// double by far. 0, or the mantissa is at least 2^-256 and below 2^256. Powers of two are exact, so it makes no
+/// difference whether a compiler fuses them with what follows.
+struct scaled {
+  static constexpr double step = 0x1p512, limit = 0x1p256;
+  double mantissa;
+  std::int16_t exponent;
+
+  /// `other` is not 0. What lies further apart than one step is below the last digit.
+  void add(const scaled& other) {
+    const int above = other.exponent - exponent;
+    if (mantissa == 0 || above > 1)
+      *this = other;
+    else if (above == 0)
+      mantissa += other.mantissa;
+    else if (above == 1)
+      *this = {mantissa / step + other.mantissa, other.exponent};
+    else if (above == -1)
+      mantissa += other.mantissa / step;
+    settle();
+  }
+  scaled inverse() const {
+    scaled result{1 / mantissa, static_cast<std::int16_t>(-exponent)};
+    result.settle();
+    return result;
+  }
+  /// A quotient that the caller knows to be no larger than a number of hosts. Below 2^-256 it is 0.
+  double over(const scaled& divisor) const {
+    const double ratio = mantissa / divisor.mantissa;
+    const int above = exponent - divisor.exponent;
+    if (above == 0) return ratio;
+    if (above > 0) return ratio * step;
+    return above == -1 && ratio >= limit ? ratio / step : 0;
+  }
+
+ private:
+  void settle() {
+    if (mantissa < limit) return;
+    mantissa /= step;
+    ++exponent;
+  }
+};
+
+/// Clustering, communities and betweenness of the graph of hosts and edges [SEMANTICS "connection"]. A refresh copies
+/// the edges when it begins, so that flows may be counted while it lasts; hosts keep their numbers and addresses.
+/// Inside, hosts go by their rank in canonical order: results do not depend on the order in which flows came, nor on
+/// how the work was sliced.
+///
+/// Every floating-point result is made of sums and quotients: there is no product for a compiler to fuse into a sum.
+template <class Config> class graph_metrics {
+  using tables_type = connection_tables<Config>;
+  static constexpr std::size_t host_capacity = tables_type::host_capacity;
+  static constexpr std::size_t edge_capacity = tables_type::edge_capacity;
+
+ public:
+  /// True: complete.
+  bool refresh(tables_type& tables, std::uint64_t budget) {
+    if (stage_ == stage::none) {
+      if (tables.statistics().flows == flows_) return true;
+      begin(tables);
+    }
+    if (budget == 0) budget = 1;
+    while (stage_ != stage::none)
+      if (!advance(tables, budget)) return false;
+    ++tables.statistics().refreshes;
+    return true;
+  }
+  void read(const typename tables_type::host_pair& hosts, graph_position& out) const {
+    out = {};
+    for (unsigned end = 0; end < 2; ++end) {
+      out.community[end] = -1;
+      if (hosts.end[end] == 0) continue;
+      const std::uint32_t host = hosts.end[end] - 1;
+      out.betweenness[end] = betweenness_[host];
+      out.clustering[end] = clustering_[host];
+      out.community[end] = static_cast<std::int32_t>(community_[host]) - 1;
+    }
+  }
+  /// Gives up a refresh that is under way.
+  void clear() {
+    for (std::uint32_t host = 0; host < hosts_; ++host) {
+      betweenness_[host] = clustering_[host] = 0;
+      community_[host] = 0;
+    }
+    stage_ = stage::none;
+    flows_ = 0;
+    hosts_ = 0;
+  }
+  static constexpr std::size_t host_bytes = sizeof(double) * 2 + sizeof(std::uint32_t) * 4 + 7 * sizeof(std::uint32_t);
+  static constexpr std::size_t edge_bytes = 3 * 2 * sizeof(std::uint32_t);
+
+ private:
+  /// What is left to do, in this order. Communities go from `merge_groups` back to `move_nodes` for every level.
+  enum class stage : std::uint8_t {
+    none,
+    // the graph by rank: order_, arcs_, links_
+    list_hosts,
+    sort_hosts,
+    rank_hosts,
+    count_arcs,
+    sum_arcs,
+    sort_by_target,
+    sort_by_source,
+    count_links,
+    sum_links,
+    fill_links,
+    // clustering
+    count_triangles,
+    put_clustering,
+    // communities
+    add_degrees,
+    move_nodes,
+    number_groups,
+    merge_groups,
+    follow_groups,
+    next_level,
+    put_communities,
+    // betweenness
+    clear_scores,
+    add_paths,
+    put_betweenness
+  };
+  struct arc {
+    std::uint32_t target, flows;
+  };
+
+  bool advance(const tables_type& tables, std::uint64_t& budget) {
+    switch (stage_) {
+      case stage::none: return true;
+      case stage::list_hosts: return list_hosts(budget) && go(stage::sort_hosts);
+      case stage::sort_hosts: return sort_hosts(tables, budget) && go(stage::rank_hosts);
+      case stage::rank_hosts: return rank_hosts(budget) && go(stage::count_arcs);
+      case stage::count_arcs: return count_arcs(tables, budget) && go(stage::sum_arcs);
+      case stage::sum_arcs: return sum_arcs(budget) && go(stage::sort_by_target);
+      case stage::sort_by_target: return sort_by_target(tables, budget) && go(stage::sort_by_source);
+      case stage::sort_by_source: return sort_by_source(tables, budget) && go(stage::count_links);
+      case stage::count_links: return count_links(budget) && go(stage::sum_links);
+      case stage::sum_links: return sum_links(budget) && go(stage::fill_links);
+      case stage::fill_links: return fill_links(budget) && go(stage::count_triangles);
+      case stage::count_triangles: return count_triangles(budget) && go(stage::put_clustering);
+      case stage::put_clustering: return put_clustering(budget) && go(stage::add_degrees);
+      case stage::add_degrees: return add_degrees(budget) && go(stage::move_nodes);
+      case stage::move_nodes: return move_nodes(budget) && go(after_sweep());
+      case stage::number_groups: return number_groups(budget) && go(after_numbering());
+      case stage::merge_groups: return merge_groups(budget) && go(stage::follow_groups);
+      case stage::follow_groups: return follow_groups(budget) && go(stage::next_level);
+      case stage::next_level: return next_level(budget) && go(after_level());
+      case stage::put_communities: return put_communities(budget) && go(stage::clear_scores);
+      case stage::clear_scores: return clear_scores(budget) && go(stage::add_paths);
+      case stage::add_paths: return add_paths(budget) && go(stage::put_betweenness);
+      case stage::put_betweenness: return put_betweenness(budget) && go(stage::none);
+    }
+    return true;
+  }
+  bool go(stage next) {
+    stage_ = next;
+    at_ = node_ = cursor_ = inner_ = running_ = 0;
+    part_ = 0;
+    return true;
+  }
+
+  // Stages are loops that stop when the budget is spent and know where they were.
+
+  /// Calls visit(at) for at = cursor ... end - 1, as far as the budget goes. True: to the end.
+  template <class Visit>
+  static bool scan(std::uint32_t& cursor, std::uint32_t end, std::uint64_t& budget, const Visit& visit) {
+    const std::uint32_t stop = budget < end - cursor ? cursor + static_cast<std::uint32_t>(budget) : end;
+    budget -= stop - cursor;
+    std::uint32_t at = cursor;
+    for (; at != stop; ++at) visit(at);
+    cursor = at;
+    return at == end;
+  }
+  static void charge(std::uint64_t& budget, std::uint64_t steps) { budget -= budget < steps ? budget : steps; }
+  /// Rows lie one behind the other, and `ends` says where each ends.
+  static std::uint32_t row_begin(const std::uint32_t (&ends)[host_capacity], std::uint32_t row) {
+    return row == 0 ? 0 : ends[row - 1];
+  }
+  /// Calls visit(source, target, flows) for every arc, by source and then by target.
+  template <class Visit> bool scan_arcs(std::uint64_t& budget, const Visit& visit) {
+    for (; node_ != hosts_; ++node_) {
+      if (budget == 0) return false;
+      if (!scan(cursor_, arc_ends_[node_], budget,
+                [&](std::uint32_t at) { visit(node_, arcs_[at].target, arcs_[at].flows); }))
+        return false;
+      charge(budget, 1);
+    }
+    return true;
+  }
+
+  // ---- The graph by rank
+
+  /// Copies what may change. Communities are computed in 64 bits, so beyond 2^31 all weights are halved until they fit;
+  /// each stays at least 1.
+  void begin(const tables_type& tables) {
+    hosts_ = tables.hosts().size();
+    arcs_used_ = 0;
+    std::uint64_t flows = 0;
+    for (std::uint32_t number = 1; number <= tables.edges().size(); ++number) {
+      const edge_record& edge = tables.edges()[number];
+      if (edge.source == edge.target) continue;  // loops count for degrees only
+      arcs_[arcs_used_++] = {number, edge.flows};
+      flows += edge.flows;
+    }
+    for (weight_shift_ = 0; flows >> weight_shift_ >= std::uint32_t{1} << 30; ++weight_shift_) {
+    }
+    flows_ = tables.statistics().flows;
+    go(stage::list_hosts);
+  }
+  bool list_hosts(std::uint64_t& budget) {
+    return scan(at_, hosts_, budget, [&](std::uint32_t at) { order_[at] = at + 1; });
+  }
+  /// Heapsort: first n / 2 sifts that make the heap, then n - 1 that take it apart.
+  bool sort_hosts(const tables_type& tables, std::uint64_t& budget) {
+    if constexpr (host_capacity == 1) return true;  // or g++ warns of a second one
+    const std::uint32_t making = hosts_ / 2, all = making + (hosts_ > 1 ? hosts_ - 1 : 0);
+    for (; at_ < all; ++at_) {
+      if (budget == 0) return false;
+      if (at_ < making) {
+        sift(tables, making - 1 - at_, hosts_);
+      } else {
+        const std::uint32_t last = hosts_ - 1 - (at_ - making), largest = order_[0];
+        order_[0] = order_[last];
+        order_[last] = largest;
+        sift(tables, 0, last);
+      }
+      charge(budget, bit_length(hosts_));
+    }
+    return true;
+  }
+  void sift(const tables_type& tables, std::uint32_t at, std::uint32_t size) {
+    const auto precedes = [&](std::uint32_t a, std::uint32_t b) {
+      return tables.hosts()[a].precedes(tables.hosts()[b]);
+    };
+    const std::uint32_t host = order_[at];
+    for (std::uint32_t child = 2 * at + 1; child < size; child = 2 * at + 1) {
+      if (child + 1 < size && precedes(order_[child], order_[child + 1])) ++child;
+      if (!precedes(host, order_[child])) break;
+      order_[at] = order_[child];
+      at = child;
+    }
+    order_[at] = host;
+  }
+  bool rank_hosts(std::uint64_t& budget) {
+    return scan(at_, hosts_, budget, [&](std::uint32_t at) {
+      scratch_.ranks.rank_of[order_[at] - 1] = at;
+      scratch_.ranks.target_ends[at] = arc_ends_[at] = link_ends_[at] = 0;
+    });
+  }
+  std::uint32_t source_of(const tables_type& tables, const arc& copied) const {
+    return scratch_.ranks.rank_of[tables.edges()[copied.target].source - 1];
+  }
+  std::uint32_t target_of(const tables_type& tables, const arc& copied) const {
+    return scratch_.ranks.rank_of[tables.edges()[copied.target].target - 1];
+  }
+  // Sorted by counting: by target, then by source. Until then the `target` of an arc is the number of its edge.
+  bool count_arcs(const tables_type& tables, std::uint64_t& budget) {
+    return scan(at_, arcs_used_, budget, [&](std::uint32_t at) {
+      ++scratch_.ranks.target_ends[target_of(tables, arcs_[at])];
+      ++arc_ends_[source_of(tables, arcs_[at])];
+    });
+  }
+  /// Counts become beginnings, which filling turns into ends.
+  bool sum_arcs(std::uint64_t& budget) {
+    return scan(at_, hosts_, budget, [&](std::uint32_t at) {
+      const std::uint32_t by_target = scratch_.ranks.target_ends[at], by_source = arc_ends_[at];
+      scratch_.ranks.target_ends[at] = running_;
+      arc_ends_[at] = inner_;
+      running_ += by_target;
+      inner_ += by_source;
+    });
+  }
+  bool sort_by_target(const tables_type& tables, std::uint64_t& budget) {
+    return scan(at_, arcs_used_, budget, [&](std::uint32_t at) {
+      links_[scratch_.ranks.target_ends[target_of(tables, arcs_[at])]++] = arcs_[at];
+    });
+  }
+  bool sort_by_source(const tables_type& tables, std::uint64_t& budget) {
+    return scan(at_, arcs_used_, budget, [&](std::uint32_t at) {
+      arcs_[arc_ends_[source_of(tables, links_[at])]++] = {target_of(tables, links_[at]), links_[at].flows};
+    });
+  }
+  /// 0: no such arc.
+  std::uint32_t flows_between(std::uint32_t source, std::uint32_t target) const {
+    std::uint32_t low = row_begin(arc_ends_, source), high = arc_ends_[source];
+    while (low < high) {
+      const std::uint32_t middle = low + (high - low) / 2;
+      (arcs_[middle].target < target ? low : high) = arcs_[middle].target < target ? middle + 1 : middle;
+    }
+    return low < arc_ends_[source] && arcs_[low].target == target ? arcs_[low].flows : 0;
+  }
+  // A link joins two hosts, whichever of them initiates. It stands in both their rows, first the links to hosts of
+  // larger degree (by rank among equals): each triangle is found once, from its first corner, in O(m sqrt(m)) steps.
+  bool count_links(std::uint64_t& budget) {
+    return scan_arcs(budget, [&](std::uint32_t source, std::uint32_t target, std::uint32_t) {
+      if (source > target && flows_between(target, source) != 0) return;  // counted with its twin
+      ++link_ends_[source];
+      ++link_ends_[target];
+    });
+  }
+  bool sum_links(std::uint64_t& budget) {
+    return scan(at_, hosts_, budget, [&](std::uint32_t at) {
+      scratch_.triangles.upward_ends[at] = running_;
+      running_ += link_ends_[at];
+      scratch_.triangles.downward_begins[at] = link_ends_[at] = running_;
+    });
+  }
+  bool fill_links(std::uint64_t& budget) {
+    return scan_arcs(budget, [&](std::uint32_t source, std::uint32_t target, std::uint32_t flows) {
+      const std::uint32_t back = flows_between(target, source);
+      if (source > target && back != 0) return;
+      const std::uint64_t weight = (std::uint64_t{flows} + back) >> weight_shift_;
+      const arc there{target, weight != 0 ? static_cast<std::uint32_t>(weight) : 1};
+      const bool up = degree(source) != degree(target) ? degree(source) < degree(target) : source < target;
+      put_link(source, there, up);
+      put_link(target, {source, there.flows}, !up);
+    });
+  }
+  std::uint32_t degree(std::uint32_t host) const { return link_ends_[host] - row_begin(link_ends_, host); }
+  void put_link(std::uint32_t host, const arc& link, bool up) {
+    auto& s = scratch_.triangles;
+    links_[up ? s.upward_ends[host]++ : --s.downward_begins[host]] = link;
+  }
+
+  // ---- Clustering
+
+  bool count_triangles(std::uint64_t& budget) {
+    auto& s = scratch_.triangles;
+    if (part_ == 0) {  // the beginnings downward are the ends upward by now, and make room
+      if (!scan(at_, hosts_, budget, [&](std::uint32_t at) { s.marks[at] = s.found[at] = 0; })) return false;
+      part_ = 1;
+    }
+    for (; node_ != hosts_; ++node_, part_ = 1) {
+      if (budget == 0) return false;
+      const std::uint32_t end = s.upward_ends[node_], stamp = node_ + 1;
+      if (part_ == 1) {
+        if (!scan(cursor_, end, budget, [&](std::uint32_t at) { s.marks[links_[at].target] = stamp; })) return false;
+        cursor_ = row_begin(link_ends_, node_);
+        part_ = 2;
+      }
+      for (; cursor_ != end; ++cursor_, inner_ = 0) {
+        const std::uint32_t middle = links_[cursor_].target, begin = row_begin(link_ends_, middle);
+        const auto close = [&](std::uint32_t at) {
+          const std::uint32_t last = links_[begin + at].target;
+          if (s.marks[last] == stamp) ++s.found[node_], ++s.found[middle], ++s.found[last];
+        };
+        if (budget == 0 || !scan(inner_, s.upward_ends[middle] - begin, budget, close)) return false;
+        charge(budget, 1);
+      }
+      cursor_ = link_ends_[node_];
+      charge(budget, 1);
+    }
+    return true;
+  }
+  bool put_clustering(std::uint64_t& budget) {
+    return scan(at_, hosts_, budget, [&](std::uint32_t at) {
+      const std::uint64_t around = degree(at), linked = scratch_.triangles.found[at];
+      clustering_[order_[at] - 1] = around < 2 ? 0 : to_double(2 * linked) / to_double(around * (around - 1));
+    });
+  }
+
+  // ---- Communities: Louvain in fixed order and integers [SEMANTICS "Communities"]
+  // A node of a level is a chain of hosts. Their links are not merged: weights add up the same way, and a level costs
+  // at most as many steps as the first.
+
+  static constexpr unsigned most_sweeps = 16, most_levels = 16;
+
+  bool add_degrees(std::uint64_t& budget) {
+    auto& s = scratch_.communities;
+    if (node_ == 0 && cursor_ == 0) begin_communities();
+    for (; node_ != hosts_; ++node_) {
+      if (budget == 0) return false;
+      if (!scan(cursor_, link_ends_[node_], budget, [&](std::uint32_t at) { running_ += links_[at].flows; }))
+        return false;
+      s.degree[node_] = s.group_degree[node_] = running_;
+      s.group[node_] = s.node_of[node_] = node_;
+      s.first_host[node_] = node_ + 1;
+      s.next_host[node_] = s.toward[node_] = 0;
+      total_ += running_;
+      running_ = 0;
+      charge(budget, 1);
+    }
+    return true;
+  }
+  void begin_communities() {
+    nodes_ = hosts_;
+    groups_ = 0;
+    total_ = 0;
+    levels_ = sweeps_ = 0;
+    moved_ = false;
+  }
+  void enter_node() {
+    host_ = scratch_.communities.first_host[node_];
+    cursor_ = row_begin(link_ends_, host_ - 1);
+  }
+  /// Calls visit(group, weight) for every link that leads out of the node.
+  template <class Visit> bool scan_node(std::uint64_t& budget, const Visit& visit) {
+    const auto& s = scratch_.communities;
+    while (host_ != 0) {
+      const auto follow = [&](std::uint32_t at) {
+        const std::uint32_t other = s.node_of[links_[at].target];
+        if (other != node_) visit(s.group[other], links_[at].flows);
+      };
+      if (budget == 0 || !scan(cursor_, link_ends_[host_ - 1], budget, follow)) return false;
+      charge(budget, 1);
+      host_ = s.next_host[host_ - 1];
+      if (host_ != 0) cursor_ = row_begin(link_ends_, host_ - 1);
+    }
+    return true;
+  }
+  std::int64_t gain_of(std::uint32_t group) const {
+    const auto& s = scratch_.communities;
+    return static_cast<std::int64_t>(s.toward[group]) * static_cast<std::int64_t>(total_) -
+           static_cast<std::int64_t>(s.degree[node_]) * static_cast<std::int64_t>(s.group_degree[group]);
+  }
+  /// One sweep. Each node looks at its links three times: add up the weights, choose a group, take the weights back.
+  bool move_nodes(std::uint64_t& budget) {
+    auto& s = scratch_.communities;
+    for (; node_ != nodes_; ++node_, part_ = 0) {
+      const std::uint32_t own = s.group[node_];
+      if (part_ == 0) enter_node(), part_ = 1;
+      if (part_ == 1) {
+        if (!scan_node(budget, [&](std::uint32_t group, std::uint32_t weight) { s.toward[group] += weight; }))
+          return false;
+        s.group_degree[own] -= s.degree[node_];
+        best_ = own;
+        best_gain_ = gain_of(own);
+        enter_node(), part_ = 2;
+      }
+      if (part_ == 2) {
+        if (!scan_node(budget, [&](std::uint32_t group, std::uint32_t) { consider(group, own); })) return false;
+        enter_node(), part_ = 3;
+      }
+      if (!scan_node(budget, [&](std::uint32_t group, std::uint32_t) { s.toward[group] = 0; })) return false;
+      s.group_degree[best_] += s.degree[node_];
+      s.group[node_] = best_;
+      moved_ |= best_ != own;
+    }
+    return true;
+  }
+  /// The node's own group wins ties, then the group with the lowest number.
+  void consider(std::uint32_t group, std::uint32_t own) {
+    const std::int64_t gain = gain_of(group);
+    if (gain < best_gain_ || (gain == best_gain_ && (best_ == own || group >= best_))) return;
+    best_ = group;
+    best_gain_ = gain;
+  }
+  stage after_sweep() {
+    const bool again = moved_ && ++sweeps_ < most_sweeps;
+    moved_ = false;
+    return again ? stage::move_nodes : stage::number_groups;
+  }
+  /// In the order of their first nodes.
+  bool number_groups(std::uint64_t& budget) {
+    auto& s = scratch_.communities;
+    return scan(at_, nodes_, budget, [&](std::uint32_t at) {
+      if (s.toward[s.group[at]] == 0) s.toward[s.group[at]] = ++groups_;
+    });
+  }
+  stage after_numbering() const { return groups_ == nodes_ ? stage::put_communities : stage::merge_groups; }
+  bool merge_groups(std::uint64_t& budget) {
+    auto& s = scratch_.communities;
+    return scan(at_, nodes_, budget, [&](std::uint32_t at) {
+      if (s.toward[at] != 0) s.degree[s.toward[at] - 1] = s.group_degree[at];
+      s.first_host[at] = 0;
+    });
+  }
+  bool follow_groups(std::uint64_t& budget) {
+    auto& s = scratch_.communities;
+    return scan(at_, hosts_, budget, [&](std::uint32_t at) {
+      const std::uint32_t host = hosts_ - 1 - at;  // from behind, so that chains ascend
+      const std::uint32_t node = s.toward[s.group[s.node_of[host]]] - 1;
+      s.node_of[host] = node;
+      s.next_host[host] = s.first_host[node];
+      s.first_host[node] = host + 1;
+    });
+  }
+  bool next_level(std::uint64_t& budget) {
+    auto& s = scratch_.communities;
+    return scan(at_, nodes_, budget, [&](std::uint32_t at) {
+      s.toward[at] = 0;
+      s.group[at] = at;
+      s.group_degree[at] = s.degree[at];
+    });
+  }
+  stage after_level() {
+    nodes_ = groups_;
+    groups_ = 0;
+    sweeps_ = 0;
+    return ++levels_ == most_levels ? stage::put_communities : stage::move_nodes;
+  }
+  /// At once, so that no row compares an old number with a new one.
+  bool put_communities(std::uint64_t& budget) {
+    for (std::uint32_t at = 0; at < hosts_; ++at) community_[order_[at] - 1] = scratch_.communities.node_of[at] + 1;
+    charge(budget, hosts_);
+    return true;
+  }
+
+  // ---- Betweenness
+  // Brandes ("A faster algorithm for betweenness centrality", 2001), arranged so that it needs no products. With p(v)
+  // paths from the source to v, and d(v) what Brandes calls its dependency, let q(v) = (1 + d(v)) / p(v). Then
+  // q(v) = 1 / p(v) + the sum of q(w) over the successors w of v, and d(v) is that sum over 1 / p(v).
+
+  bool clear_scores(std::uint64_t& budget) {
+    return scan(at_, hosts_, budget, [&](std::uint32_t at) {
+      scratch_.paths.score[at] = 0;
+      scratch_.paths.distance[at] = 0;
+    });
+  }
+  bool add_paths(std::uint64_t& budget) {
+    auto& s = scratch_.paths;
+    for (; node_ != hosts_; ++node_, part_ = 0) {
+      if (budget == 0) return false;
+      if (part_ == 0) {
+        reached_ = inner_ = 0;
+        reach(node_, 1, {1, 0});
+        cursor_ = row_begin(arc_ends_, node_);
+        part_ = 1;
+      }
+      if (part_ == 1) {
+        if (!count_paths(budget)) return false;
+        sum_ = {};
+        part_ = 2;
+      }
+      if (part_ == 2) {
+        if (!add_scores(budget)) return false;
+        part_ = 3;
+      }
+      if (!scan(inner_, reached_, budget, [&](std::uint32_t at) { s.distance[s.queue[at]] = 0; })) return false;
+    }
+    return true;
+  }
+  void reach(std::uint32_t host, std::uint32_t distance, const scaled& paths) {
+    auto& s = scratch_.paths;
+    s.distance[host] = distance;
+    s.queue[reached_++] = host;
+    keep(host, paths);
+  }
+  void keep(std::uint32_t host, const scaled& value) {
+    scratch_.paths.mantissa[host] = value.mantissa;
+    scratch_.paths.exponent[host] = value.exponent;
+  }
+  scaled kept(std::uint32_t host) const { return {scratch_.paths.mantissa[host], scratch_.paths.exponent[host]}; }
+  /// Breadth first. Leaves the cursor at the row of the last host.
+  bool count_paths(std::uint64_t& budget) {
+    auto& s = scratch_.paths;
+    for (;;) {
+      if (budget == 0) return false;
+      const std::uint32_t host = s.queue[inner_], next = s.distance[host] + 1;
+      const scaled paths = kept(host);
+      const auto follow = [&](std::uint32_t at) {
+        const std::uint32_t target = arcs_[at].target;
+        if (s.distance[target] == 0) return reach(target, next, paths);
+        if (s.distance[target] != next) return;
+        scaled sum = kept(target);
+        sum.add(paths);
+        keep(target, sum);
+      };
+      if (!scan(cursor_, arc_ends_[host], budget, follow)) return false;
+      charge(budget, 1);
+      const bool last = inner_ + 1 == reached_;
+      if (!last) ++inner_;
+      cursor_ = row_begin(arc_ends_, s.queue[inner_]);
+      if (last) return true;
+    }
+  }
+  /// From the last host back to the source. The place of p(v) goes to q(v) once nobody asks for p(v) any more.
+  bool add_scores(std::uint64_t& budget) {
+    auto& s = scratch_.paths;
+    for (;;) {
+      if (budget == 0) return false;
+      const std::uint32_t host = s.queue[inner_], next = s.distance[host] + 1;
+      const auto add = [&](std::uint32_t at) {
+        if (s.distance[arcs_[at].target] == next) sum_.add(kept(arcs_[at].target));
+      };
+      if (!scan(cursor_, arc_ends_[host], budget, add)) return false;
+      charge(budget, 1);
+      if (inner_ == 0) return true;
+      const scaled inverse = kept(host).inverse();
+      if (sum_.mantissa != 0) s.score[host] += sum_.over(inverse);
+      sum_.add(inverse);
+      keep(host, sum_);
+      sum_ = {};
+      cursor_ = row_begin(arc_ends_, s.queue[--inner_]);
+    }
+  }
+  bool put_betweenness(std::uint64_t& budget) {
+    const std::uint64_t pairs = hosts_ > 2 ? std::uint64_t{hosts_ - 1} * (hosts_ - 2) : 1;
+    return scan(at_, hosts_, budget,
+                [&](std::uint32_t at) { betweenness_[order_[at] - 1] = scratch_.paths.score[at] / to_double(pairs); });
+  }
+
+  // Results, by number of the host. Communities are one higher, so that 0 is none.
+  double betweenness_[host_capacity] = {};
+  double clustering_[host_capacity] = {};
+  std::uint32_t community_[host_capacity] = {};
+
+  // The graph, by rank.
+  std::uint32_t order_[host_capacity] = {};                                     // numbers of hosts
+  std::uint32_t arc_ends_[host_capacity] = {}, link_ends_[host_capacity] = {};  // rows
+  arc arcs_[edge_capacity] = {};
+  arc links_[2 * edge_capacity] = {};
+
+  // What one part of the work needs and the next does not; each part fills what it reads.
+  union scratch {
+    struct {
+      std::uint32_t rank_of[host_capacity], target_ends[host_capacity];
+    } ranks;
+    struct {
+      std::uint32_t upward_ends[host_capacity];
+      union {
+        std::uint32_t downward_begins[host_capacity], marks[host_capacity];
+      };
+      std::uint32_t found[host_capacity];
+    } triangles;
+    struct {
+      std::uint32_t node_of[host_capacity], next_host[host_capacity];  // of a host; the next is one higher, 0 is none
+      std::uint32_t first_host[host_capacity], degree[host_capacity], group[host_capacity];  // of a node
+      std::uint32_t group_degree[host_capacity], toward[host_capacity];                      // of a group
+    } communities;
+    struct {
+      double mantissa[host_capacity], score[host_capacity];
+      std::uint32_t distance[host_capacity];  // one higher; 0: not reached
+      std::uint32_t queue[host_capacity];
+      std::int16_t exponent[host_capacity];
+    } paths;
+  };
+  scratch scratch_ = {};
+
+  std::uint64_t flows_ = 0;  // that were counted when the last refresh began
+  std::uint32_t hosts_ = 0, arcs_used_ = 0;
+  unsigned weight_shift_ = 0;
+  stage stage_ = stage::none;
+
+  // Where the work stands.
+  std::uint8_t part_ = 0;
+  bool moved_ = false;
+  unsigned sweeps_ = 0, levels_ = 0;
+  std::uint32_t at_ = 0, node_ = 0, cursor_ = 0, inner_ = 0, running_ = 0;
+  std::uint32_t nodes_ = 0, groups_ = 0, host_ = 0, best_ = 0, reached_ = 0;
+  std::int64_t best_gain_ = 0;
+  std::uint64_t total_ = 0;
+  scaled sum_ = {};
+};
+
+/// Both, or the tables alone.
+template <class Config, bool HasGraph> struct connection_state {
+  connection_tables<Config> tables;
+  std::conditional_t<HasGraph, graph_metrics<Config>, nothing> graph;
+
+  static constexpr connection_footprint footprint() {
+    connection_footprint result = connection_tables<Config>::footprint();
+    if constexpr (HasGraph) {
+      result.host += graph_metrics<Config>::host_bytes;
+      result.edge += graph_metrics<Config>::edge_bytes;
+    }
+    return result;
+  }
+};
+
+template <class... A> constexpr bool are_from_tables(type_list<A...>) {
+  return sizeof...(A) != 0 && (is_from_tables<A>::value && ...);
+}
+template <class Group> struct reads_tables : std::bool_constant<are_from_tables(typename Group::needs{})> {};
+/// Those groups that read nothing but the connection tables.
+template <class Groups> using connection_groups = decltype(filtered<reads_tables>(Groups{}));
+
+}  // namespace detail
+
+// ---- 15. Engine --------------------------------------------------------------------------------------------------
 // The flow table. Work per packet is bounded: a chain of at most `max_chain` index words, at most two expired flows, at
 // most one eviction for each thing a packet may need, one replay of a log of `sample_packets`, and one coding of a
 // payload sample.
@@ -7003,6 +8098,8 @@ template <class Engine> class flow_view {
   std::uint16_t port(direction end) const { return owner_->facts_of(flow()).port[end]; }
   /// Whether something that the handshake said was lost: a hole, a message too large, no buffer.
   bool handshake_dropped() const { return owner_->handshakes_.was_dropped(flow()); }
+  /// What `reread` needs, also later. True addresses, whatever `anonymize_addresses` says.
+  flow_ends ends() const { return detail::ends_of(owner_->facts_of(flow())); }
   /// The caller's own members. They start as zero bytes with the flow.
   user_data& user() const { return flow(); }
   /// A live accumulator as it stands, for free.
@@ -7028,6 +8125,7 @@ struct engine_footprint {
   std::size_t records, buffers;                            ///< of handshakes, how many
   std::size_t record, buffer;                              ///< bytes of one of each
   std::size_t fragment_bytes, workspace;                   ///< of all fragments; of the one computation under way
+  connection_footprint connections;                        ///< of the connection tables and the graph
 };
 
 /// A sink for C-style callbacks: on_flow(row, context).
@@ -7120,6 +8218,42 @@ template <class Config> class engine {
 
   const engine_statistics& statistics() const { return statistics_; }
 
+  /// Recomputes what the group connection_graph says of addresses, over the flows reported so far: clustering, then
+  /// communities, then betweenness, each put in force when it is complete. A call does about `budget` steps, of a few
+  /// nanoseconds each, and goes on where the last one stopped. True: it is complete, or nothing changed since it was;
+  /// the next call begins anew. Flows that are reported meanwhile count from the next refresh on.
+  ///
+  /// With n hosts and m edges: one copy of m words when it begins, and one of n words for the communities, are not
+  /// divided; everything else is. O(m sqrt(m)) steps for clustering, at most 1536 m, but in practice about 100 m, for
+  /// communities, O(n m) for betweenness; a step is a link, a host, or a level of a sort.
+  bool refresh(std::uint64_t budget) {
+    static_assert(has_graph, "joyfuljay: refresh needs the group connection_graph in Config::groups");
+    return connections_.graph.refresh(connections_.tables, budget);
+  }
+  /// The groups named, or all parts of connection that are selected, as they stand now for a flow that was reported
+  /// before: see `view::ends`. Four look-ups.
+  template <class... Chosen> auto reread(const flow_ends& ends) const {
+    using chosen = std::conditional_t<sizeof...(Chosen) == 0, detail::connection_groups<groups>, type_list<Chosen...>>;
+    using wanted = decltype(detail::accumulators_of(detail::flattened<chosen>{}));
+    static_assert(has_connections && detail::contains_all(accumulators{}, wanted{}),
+                  "joyfuljay: reread<Group>() needs the group in Config::groups");
+    detail::flow_summary<Config, wanted> summary{};
+    ask_tables(ends, summary, wanted{});
+    row_for<chosen> result;
+    result.compute(summary);
+    return result;
+  }
+  /// Forgets all addresses, for a new period of observation. O(table sizes).
+  void clear_connections() {
+    if constexpr (has_connections) connections_.tables.clear();
+    if constexpr (has_graph) connections_.graph.clear();
+  }
+  /// All zeros without the group connection.
+  joyfuljay::connection_statistics connection_statistics() const {
+    if constexpr (has_connections) return connections_.tables.statistics();
+    return {};
+  }
+
   static constexpr engine_footprint footprint() {
     return {sizeof(engine),
             sizeof(flow_type),
@@ -7135,7 +8269,8 @@ template <class Config> class engine {
             sizeof(typename handshakes_type::record_type) + sizeof(std::uint32_t),
             sizeof(typename handshakes_type::buffer_type) + sizeof(std::uint32_t),
             Config::max_fragments != 0 ? sizeof(fragments_type) : 0,
-            sizeof(workspace)};
+            sizeof(workspace),
+            connection_sizes()};
   }
 
  private:
@@ -7172,6 +8307,10 @@ template <class Config> class engine {
   using flow_type = detail::flow_slot<Config, keeps_log, typename handshakes_type::slot, slot_parts>;
   using long_type = detail::long_state<Config, from_log, sampled>;
   using fragments_type = detail::fragment_table<Config::max_fragments, typename Config::keyed_hash>;
+  static constexpr bool has_connections = !detail::is_empty(detail::filtered<detail::is_from_tables>(accumulators{}));
+  static constexpr bool has_graph = detail::contains_all(accumulators{}, type_list<graph_position>{});
+  using connections_type =
+      std::conditional_t<has_connections, detail::connection_state<Config, has_graph>, detail::nothing>;
   using chunk_type = detail::pool_chunk;
   using log_chunk = detail::log_chunk;
 
@@ -7216,6 +8355,11 @@ template <class Config> class engine {
       !keeps_heads || (Config::max_sequence_length >= 1 && Config::max_sequence_length < Config::sample_packets),
       "joyfuljay: Config::max_sequence_length must be at least 1 and below Config::sample_packets, because sequences "
       "are read from the log");
+  static_assert(!has_connections || (Config::max_hosts >= 1 && Config::max_hosts <= (std::size_t{1} << 24)),
+                "joyfuljay: Config::max_hosts must be between 1 and 2^24");
+  static_assert(!has_connections ||
+                    (Config::max_edges <= (std::size_t{1} << 27) && Config::max_pair_ports <= (std::size_t{1} << 27)),
+                "joyfuljay: Config::max_edges and Config::max_pair_ports must be at most 2^27");
   static_assert(std::is_class_v<user_data> && std::is_trivially_default_constructible_v<user_data> &&
                     std::is_trivially_copyable_v<user_data>,
                 "joyfuljay: Config::user_data must be a plain struct without initialisers: it starts as zero bytes "
@@ -7223,7 +8367,7 @@ template <class Config> class engine {
   static_assert(detail::start_as_zero(in_slot{}) && detail::start_as_zero(from_log{}),
                 "joyfuljay: accumulators must be plain structs without initialisers: they start as zero bytes");
 
-  // ---- 14.1 A packet on its way to its flow
+  // ---- 15.1 A packet on its way to its flow
 
   /// A frame that was taken apart, and where its flow is found.
   struct arrival {
@@ -7273,7 +8417,7 @@ template <class Config> class engine {
       detail::prefetch(reinterpret_cast<const unsigned char*>(&slots_[number - 1]) + line);
   }
 
-  // ---- 14.2 Finding a flow: chains over words of slot number and hash tag, outside the slots
+  // ---- 15.2 Finding a flow: chains over words of slot number and hash tag, outside the slots
 
   flow_type& slot(std::uint32_t number) { return slots_[number - 1]; }
 
@@ -7302,7 +8446,7 @@ template <class Config> class engine {
     *word = next_[number - 1];
   }
 
-  // ---- 14.3 Lists: closed, one-sided and two-sided flows, by what they hold, each in the order of last use
+  // ---- 15.3 Lists: closed, one-sided and two-sided flows, by what they hold, each in the order of last use
 
   enum kind : std::uint8_t { closed, one_sided, two_sided, kinds };
   /// What a flow holds besides its slot, as bits.
@@ -7350,7 +8494,7 @@ template <class Config> class engine {
     one_sided_flows_ -= flow.list / holdings == one_sided;
   }
 
-  // ---- 14.4 When flows end
+  // ---- 15.4 When flows end
 
   /// Whether the packet cannot belong to the flow any more.
   static bool ends_before(const flow_type& flow, const packet& p, end_reason& why) {
@@ -7403,7 +8547,7 @@ template <class Config> class engine {
     if (p.has_flag(fin)) flow.marks = static_cast<std::uint8_t>(flow.marks | flow_type::fin_seen << p.dir);
   }
 
-  // ---- 14.5 Room
+  // ---- 15.5 Room
 
   /// Who goes when something is short: closed flows; one-sided flows while they hold more than a quarter of the table,
   /// so that a flood cannot end conversations; then the least recently used. Only flows that hold what is short come
@@ -7463,7 +8607,7 @@ template <class Config> class engine {
     if (++used > most) most = used;
   }
 
-  // ---- 14.6 One packet into its flow
+  // ---- 15.6 One packet into its flow
 
   /// Whether the packet is a later fragment that now has the protocol and ports of its first.
   bool follow_fragment(packet& p) {
@@ -7502,7 +8646,7 @@ template <class Config> class engine {
     return ((total == Packets) || ...);
   }
 
-  // ---- 14.7 Logs and long flows
+  // ---- 15.7 Logs and long flows
 
   template <class Sink>
   void append(flow_type& flow, const packet& p, std::uint64_t step, bool stepped_back, Sink& sink) {
@@ -7612,7 +8756,7 @@ template <class Config> class engine {
     flow.marks |= flow_type::is_long;
   }
 
-  // ---- 14.8 Handshakes
+  // ---- 15.8 Handshakes
 
   /// Most packets touch the slot alone: their streams are over.
   template <class Sink> void read_handshake(flow_type& flow, const packet& p, Sink& sink) {
@@ -7637,7 +8781,7 @@ template <class Config> class engine {
     (static_cast<A&>(summary).learn(handshakes_, static_cast<const typename handshakes_type::slot&>(flow)), ...);
   }
 
-  // ---- 14.9 Payload samples: coded histograms in rings of chunks, one for each direction
+  // ---- 15.9 Payload samples: coded histograms in rings of chunks, one for each direction
 
   static bool holds_sample(const payload_sample::head& head) {
     return (head.sample_chunk[fwd] | head.sample_chunk[bwd]) != 0;
@@ -7700,7 +8844,7 @@ template <class Config> class engine {
     (answer_sample(flow, static_cast<Sample&>(summary)), ...);
   }
 
-  // ---- 14.10 Features
+  // ---- 15.10 Features
 
   detail::flow_summary<Config, type_list<>> facts_of(const flow_type& flow) const {
     detail::flow_summary<Config, type_list<>> facts{};
@@ -7721,6 +8865,10 @@ template <class Config> class engine {
     facts.is_ethernet = flow.marked(flow_type::is_ethernet);
     facts.anonymous = Config::anonymize_addresses;
     facts.salt = salt_;
+  }
+  static constexpr connection_footprint connection_sizes() {
+    if constexpr (has_connections) return connections_type::footprint();
+    return {};
   }
   /// Everything that some accumulators say of a flow.
   template <class... A> void summarise(const flow_type& flow, detail::flow_summary<Config, type_list<A...>>& summary) {
@@ -7743,6 +8891,18 @@ template <class Config> class engine {
         replay(flow, flow.storage, summary, logged, detail::filtered<detail::has_exact>(wanted{}));
       }
     }
+    if constexpr (!detail::is_empty(detail::filtered<detail::is_from_tables>(wanted{})))
+      ask_tables(detail::ends_of(summary), summary, wanted{});
+  }
+  /// A flow that ends for good goes into the tables.
+  void count_connection([[maybe_unused]] const flow_type& flow) {
+    if constexpr (has_connections)
+      connections_.tables.count(secret_, detail::ends_of(facts_of(flow)), flow.packets, flow.frame_bytes);
+  }
+  template <class Summary, class... A> void ask_tables(const flow_ends& ends, Summary& summary, type_list<A...>) const {
+    [[maybe_unused]] const auto found = connections_.tables.read(secret_, ends, summary);
+    if constexpr (detail::contains_all(type_list<A...>{}, type_list<graph_position>{}))
+      connections_.graph.read(found, summary);
   }
   template <class From, class Summary, class... A>
   static void copy(const From& from, Summary& summary, type_list<A...>) {
@@ -7781,6 +8941,7 @@ template <class Config> class engine {
     static_assert(std::is_invocable_v<Sink&, const row&, const view&, end_reason>,
                   "joyfuljay: a sink is called as sink(const row&, const flow_view&, end_reason)");
     ++statistics_.rows[static_cast<std::size_t>(why)];
+    if (why != end_reason::snapshot) count_connection(slot(number));
     summarise(slot(number), workspace_.summary);
     workspace_.features.compute(workspace_.summary);
     reporting_ = true;
@@ -7818,10 +8979,11 @@ template <class Config> class engine {
   engine_statistics statistics_ = {};
   hash_key secret_ = {};
   bytes salt_ = {};
+  connections_type connections_ = {};
   bool reporting_ = false;  // a sink is running
 };
 
-// ---- 15. Writers -------------------------------------------------------------------------------------------------
+// ---- 16. Writers -------------------------------------------------------------------------------------------------
 // Rows as JSON, CSV and float vectors, and the schema as a reference and a hash: all derived from the declarations.
 // Text goes to any `out(const char* characters, std::size_t length)`. No locale, no allocation; numbers have the
 // shortest digits that read back to the same double. Whatever the network put into a string cannot break the format.

@@ -196,8 +196,8 @@ template <class Config, class Visit> void for_conversation(int packets, const Vi
 
 // ---- The catalogue
 
-using all_groups =
-    type_list<jj::flow_identifier, jj::flow_meta, jj::timing, jj::gap_sequences, jj::splt_sequences, jj::size, jj::tcp>;
+using all_groups = type_list<jj::flow_identifier, jj::flow_meta, jj::timing, jj::gap_sequences, jj::splt_sequences,
+                             jj::size, jj::tcp, jj::connection>;
 using catalogue_row = jj::row_for<all_groups>;
 
 /// Records of RFC 4180 without line breaks inside.
@@ -420,7 +420,8 @@ TEST_CASE("names, order, types and units are those of the reference's catalogue"
   while (std::getline(catalogue, line)) {
     const std::vector<std::string> cells = cells_of(line);
     REQUIRE(cells.size() == columns.size());
-    if (cells[0] == "flow_meta" || cells[0] == "timing" || cells[0] == "size" || cells[0] == "tcp")
+    if (cells[0] == "flow_meta" || cells[0] == "timing" || cells[0] == "size" || cells[0] == "tcp" ||
+        cells[0] == "connection")
       expected.push_back({cells[0], cells[1], cells[2], cells[3]});
   }
   REQUIRE(expected.size() > 100);

@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-packages="g++ cmake ninja-build doctest-dev python3 meson pkg-config"
+packages="g++ cmake ninja-build doctest-dev python3 python3-networkx meson pkg-config"
 missing=
 for command in c++ cmake ninja python3 meson pkg-config; do
   command -v $command > /dev/null || missing=yes

@@ -34,12 +34,12 @@ namespace jj = joyfuljay;
 
 // ---- 1. Engine ---------------------------------------------------------------------------------------------------
 // Every group and every option is compiled in; options choose columns and times. Pools are large, and memory that a
-// capture does not need is never touched.
+// capture does not need is never touched. The groups of connection come last: see record_store.
 
 struct tool_config : jj::default_config {
   using groups = jj::type_list<jj::flow_identifier, jj::flow_meta, jj::timing, jj::gap_sequences, jj::splt_sequences,
                                jj::size, jj::tcp, jj::tls, jj::quic, jj::ssh, jj::dns, jj::fingerprint, jj::entropy,
-                               jj::padding, jj::handshake_state>;
+                               jj::padding, jj::handshake_state, jj::connection, jj::connection_truncation>;
   struct user_data {
     std::uint64_t number;  // order of creation
   };
@@ -50,6 +50,9 @@ struct tool_config : jj::default_config {
   static constexpr std::size_t handshake_buffer_bytes = 16'384, held_pieces = 255;
   static constexpr std::size_t max_name = 255, max_protocol_name = 255;
   static constexpr std::uint32_t quic_initials = 32;
+  static constexpr std::size_t max_hosts = 131'072;
+  static constexpr std::size_t max_edges = 262'144;
+  static constexpr std::size_t max_pair_ports = 524'288;
   static constexpr jj::link_type link = jj::link_type::per_frame;
   static constexpr bool expire_while_feeding = false;  // files join recordings whose clocks differ
 
@@ -63,6 +66,8 @@ struct tool_config : jj::default_config {
 };
 using tool_engine = jj::engine<tool_config>;
 using tool_row = tool_engine::row;
+using connection_groups = jj::type_list<jj::connection, jj::connection_truncation>;
+using connection_row = jj::row_for<connection_groups>;
 static tool_engine engine;
 
 // ---- 2. Options --------------------------------------------------------------------------------------------------
@@ -76,9 +81,10 @@ struct options {
   std::string output;
   std::string salt;
   bool include_flow_id = true, include_splt = true, include_sequences = false;
-  bool include_addresses = true, include_ports = true;
+  bool include_addresses = true, include_ports = true, include_graph = true;
   bool all = false, quiet = false, unsorted = false;
   std::int64_t sort_memory = std::int64_t{256} << 20;  // bytes of records that wait in memory
+  std::int64_t graph_steps = 10'000'000'000;           // most work on the graph of addresses: about a minute
 };
 
 int complain(const std::string& what) {
@@ -96,7 +102,8 @@ const char usage[] =
     "--set keys: flow_timeout, active_timeout, tcp_linger, fragment_timeout (seconds), burst_threshold_ms,\n"
     "            entropy_sample_bytes (of each direction's payload, up to 65535),\n"
     "            include_flow_id, include_splt, include_sequences, include_ip_addresses, include_ports,\n"
-    "            anonymize_ips (true or false), anonymization_salt (text),\n"
+    "            anonymize_ips, connection_include_graph_metrics (true or false), anonymization_salt (text),\n"
+    "            graph_steps_millions (after which betweenness of a very large graph is given up),\n"
     "            sort_memory_mb (of records that wait to be sorted; what is more waits in a temporary file)\n"
     "--all adds the raw sequences; --unsorted writes records as flows end, without waiting for the end of the file.\n";
 
@@ -158,7 +165,8 @@ std::string apply_setting(const std::string& assignment, options& chosen) {
                  {"tcp_linger", &tool_config::tcp_linger_ns, second},
                  {"fragment_timeout", &tool_config::fragment_timeout_ns, second},
                  {"burst_threshold_ms", &tool_config::burst_threshold_ns, millisecond},
-                 {"sort_memory_mb", &chosen.sort_memory, std::int64_t{1} << 20}};
+                 {"sort_memory_mb", &chosen.sort_memory, std::int64_t{1} << 20},
+                 {"graph_steps_millions", &chosen.graph_steps, 1'000'000}};
   if (key == "entropy_sample_bytes") {
     const bool fits = parse_scaled(value, 1, tool_config::entropy_sample_bytes) &&
                       tool_config::entropy_sample_bytes <= static_cast<std::int64_t>(jj::detail::longest_sample);
@@ -172,10 +180,13 @@ std::string apply_setting(const std::string& assignment, options& chosen) {
   const struct {
     const char* name;
     bool* target;
-  } switches[] = {
-      {"include_flow_id", &chosen.include_flow_id},     {"include_splt", &chosen.include_splt},
-      {"include_sequences", &chosen.include_sequences}, {"include_ip_addresses", &chosen.include_addresses},
-      {"include_ports", &chosen.include_ports},         {"anonymize_ips", &tool_config::anonymize_addresses}};
+  } switches[] = {{"include_flow_id", &chosen.include_flow_id},
+                  {"include_splt", &chosen.include_splt},
+                  {"include_sequences", &chosen.include_sequences},
+                  {"include_ip_addresses", &chosen.include_addresses},
+                  {"include_ports", &chosen.include_ports},
+                  {"anonymize_ips", &tool_config::anonymize_addresses},
+                  {"connection_include_graph_metrics", &chosen.include_graph}};
   for (const auto& choice : switches)
     if (key == choice.name)
       return parse_bool(value, *choice.target) ? "" : "--set " + key + " wants true or false, not '" + value + "'";
@@ -196,13 +207,20 @@ std::vector<std::string> group_names() {
   return names;
 }
 
+bool is_connection(const jj::feature_info& feature) { return std::strcmp(feature.group, "connection") == 0; }
+
 /// Which columns are written. Asked for every feature of a row in turn, so the answer is looked up by position.
 class column_filter {
  public:
-  explicit column_filter(const options& chosen) {
-    jj::for_each_feature(
-        tool_row{}, [&](const jj::feature_info& feature, const auto&) { keep_.push_back(wanted(feature, chosen)); });
+  /// Of the features of `Row` those that were chosen and that `part(feature)` lets pass.
+  template <class Row, class Part> static column_filter of(const options& chosen, Part part) {
+    column_filter filter;
+    jj::for_each_feature(Row{}, [&](const jj::feature_info& feature, const auto&) {
+      filter.keep_.push_back(part(feature) && wanted(feature, chosen));
+    });
+    return filter;
   }
+  bool any() const { return std::find(keep_.begin(), keep_.end(), true) != keep_.end(); }
   bool operator()(const jj::feature_info&) const {
     const bool keep = keep_[at_];
     at_ = at_ + 1 == keep_.size() ? 0 : at_ + 1;
@@ -222,7 +240,14 @@ class column_filter {
     if (starts("splt")) return chosen.include_splt;
     if (name == "iat_sequence" || name == "timestamp_sequence") return chosen.include_sequences;
     if (std::strcmp(feature.group, "handshake") == 0) return chosen.all || !chosen.groups.empty();
+    if (is_graph_metric(name)) return chosen.include_graph;
     return true;
+  }
+  static bool is_graph_metric(const std::string& name) {
+    bool found = false;
+    jj::for_each_feature(jj::row_for<jj::type_list<jj::connection_graph>>{},
+                         [&](const jj::feature_info& feature, const auto&) { found = found || name == feature.name; });
+    return found;
   }
   std::vector<bool> keep_;
   mutable std::size_t at_ = 0;
@@ -260,15 +285,16 @@ class output_file {
 };
 
 /// Records as text, to be written in the order of their flows' start and creation. Some wait in memory; what is more
-/// waits in a temporary file, and only 32 bytes a record stay.
+/// waits in a temporary file, and only 72 bytes a record stay, among them the ends of the flow: what its addresses did
+/// in the whole capture is known at the end.
 class record_store {
  public:
   explicit record_store(std::uint64_t longest_text) : longest_text_(longest_text) {}
   ~record_store() {
     if (spill_ != nullptr) std::fclose(spill_);
   }
-  void begin(std::int64_t start_ns, std::uint64_t number) {
-    records_.push_back({start_ns, number, spilled_ + text_.size(), 0});
+  void begin(std::int64_t start_ns, std::uint64_t number, const jj::flow_ends& ends) {
+    records_.push_back({start_ns, number, spilled_ + text_.size(), 0, ends});
   }
   void add(const char* characters, std::size_t length) { text_.append(characters, length); }
   /// False: the temporary file cannot be written.
@@ -276,7 +302,8 @@ class record_store {
     records_.back().length = static_cast<std::size_t>(spilled_ + text_.size() - records_.back().offset);
     return text_.size() <= longest_text_ || spill();
   }
-  template <class Out> bool write_sorted(Out& out) {
+  /// Calls write(characters, length, ends) for each record.
+  template <class Write> bool write_sorted(const Write& write) {
     if (spilled_ != 0 && !spill()) return false;
     std::sort(records_.begin(), records_.end(), [](const record& a, const record& b) {
       return a.start_ns != b.start_ns ? a.start_ns < b.start_ns : a.number < b.number;
@@ -284,12 +311,12 @@ class record_store {
     std::string piece;
     for (const record& r : records_) {
       if (spill_ == nullptr) {
-        out.write(text_.data() + static_cast<std::size_t>(r.offset), r.length);
+        write(text_.data() + static_cast<std::size_t>(r.offset), r.length, r.ends);
         continue;
       }
       piece.resize(r.length);
       if (!seek(spill_, r.offset) || std::fread(&piece[0], 1, r.length, spill_) != r.length) return false;
-      out.write(piece.data(), piece.size());
+      write(piece.data(), piece.size(), r.ends);
     }
     records_.clear();
     text_.clear();
@@ -305,6 +332,7 @@ class record_store {
     std::uint64_t number;
     std::uint64_t offset;
     std::size_t length;
+    jj::flow_ends ends;
   };
   static bool seek(std::FILE* file, std::uint64_t offset) {
 #if defined(__unix__) || defined(__APPLE__)
@@ -405,41 +433,97 @@ jj::hash_key random_key() {
   return key;
 }
 
-/// Everything that extract does with finished flows.
+/// Everything that extract does with finished flows. Those that wait to be sorted wait without the group connection,
+/// which is the last part of a record and is added when it is written.
 class flow_writer {
  public:
   flow_writer(const options& chosen, output_file& out)
-      : filter_(chosen),
+      : all_(column_filter::of<tool_row>(chosen, [](const jj::feature_info&) { return true; })),
+        own_(column_filter::of<tool_row>(chosen, [](const jj::feature_info& f) { return !is_connection(f); })),
+        connection_(column_filter::of<connection_row>(chosen, is_connection)),
         out_(out),
         store_(static_cast<std::uint64_t>(chosen.sort_memory)),
         csv_(chosen.format == "csv"),
-        unsorted_(chosen.unsorted) {}
+        unsorted_(chosen.unsorted),
+        wants_graph_(wants_graph(chosen)),
+        graph_steps_(static_cast<std::uint64_t>(chosen.graph_steps)) {}
   void write_header() {
-    if (csv_)
-      jj::write_csv_header<tool_row>(
-          [&](const char* characters, std::size_t length) { out_.write(characters, length); }, filter_);
+    if (csv_) jj::write_csv_header<tool_row>(to_output(), all_);
   }
   template <class Flow> void operator()(const tool_row& row, const Flow& flow, jj::end_reason) {
-    if (!unsorted_) store_.begin(flow.start_ns(), flow.user().number);
-    const auto put = [&](const char* characters, std::size_t length) {
-      unsorted_ ? out_.write(characters, length) : store_.add(characters, length);
-    };
-    if (csv_) {
-      jj::write_csv(put, row, filter_);
-    } else {
-      jj::write_json(put, row, filter_);
-      put("\n", 1);
+    if (unsorted_) {
+      write(to_output(), row, all_);
+      if (!csv_) out_.write("\n", 1);
+      return;
     }
-    if (!unsorted_) stored_ = store_.end() && stored_;
+    store_.begin(flow.start_ns(), flow.user().number, flow.ends());
+    write([&](const char* characters, std::size_t length) { store_.add(characters, length); }, row, own_);
+    stored_ = store_.end() && stored_;
   }
   /// False: the temporary file failed.
-  bool finish_file() { return store_.write_sorted(out_) && stored_; }
+  bool finish_file() {
+    note_losses(engine.connection_statistics());
+    if (!unsorted_ && wants_graph_ && !engine.refresh(graph_steps_)) ++graphs_given_up_;
+    const bool written =
+        store_.write_sorted([&](const char* characters, std::size_t length, const jj::flow_ends& ends) {
+          write_completed(characters, length, ends);
+        });
+    engine.clear_connections();
+    return written && stored_;
+  }
+  void print_summary() const {
+    if (graphs_given_up_ != 0)
+      std::fprintf(
+          stderr,
+          "jj: a graph of addresses was too large: betweenness is 0 in %llu captures; "
+          "--set graph_steps_millions=N allows more work, connection_include_graph_metrics=false leaves it out\n",
+          static_cast<unsigned long long>(graphs_given_up_));
+    if (lost_ != 0)
+      std::fprintf(stderr,
+                   "jj: the tables of addresses, pairs and ports were too small for %llu flows: conn_truncated says in "
+                   "which records\n",
+                   static_cast<unsigned long long>(lost_));
+  }
 
  private:
-  column_filter filter_;
+  struct to_output_file {
+    output_file& out;
+    void operator()(const char* characters, std::size_t length) const { out.write(characters, length); }
+  };
+  to_output_file to_output() const { return {out_}; }
+  static bool wants_graph(const options& chosen) {
+    return column_filter::of<jj::row_for<jj::type_list<jj::connection_graph>>>(chosen, is_connection).any();
+  }
+  template <class Out, class Row> void write(Out&& out, const Row& row, const column_filter& filter) const {
+    if (csv_)
+      jj::write_csv(out, row, filter);
+    else
+      jj::write_json(out, row, filter);
+  }
+  /// Joins "{own}" and "{connection}", or "own\r\n" and "connection\r\n".
+  void write_completed(const char* characters, std::size_t length, const jj::flow_ends& ends) {
+    const std::size_t closing = csv_ ? 2 : 1, opening = csv_ ? 0 : 1;
+    if (!connection_.any()) {
+      out_.write(characters, length);
+    } else {
+      added_.clear();
+      write([&](const char* more, std::size_t count) { added_.append(more, count); },
+            engine.reread<connection_groups>(ends), connection_);
+      const bool is_first = length == opening + closing;
+      out_.write(characters, length - closing);
+      if (!is_first) out_.write(",", 1);
+      out_.write(added_.data() + opening, added_.size() - opening);
+    }
+    if (!csv_) out_.write("\n", 1);
+  }
+  void note_losses(const jj::connection_statistics& s) { lost_ += s.lost_hosts + s.lost_edges + s.lost_ports; }
+
+  column_filter all_, own_, connection_;
   output_file& out_;
   record_store store_;
-  bool csv_, unsorted_, stored_ = true;
+  std::string added_;
+  bool csv_, unsorted_, wants_graph_, stored_ = true;
+  std::uint64_t graph_steps_, graphs_given_up_ = 0, lost_ = 0;
 };
 
 /// Opening the output would empty the capture before it is read.
@@ -499,7 +583,10 @@ int extract(const options& chosen) {
   }
   progress.clear();
   if (opened && !out.close()) return complain(out.failure());
-  if (!chosen.quiet && opened) print_summary(progress.seconds());
+  if (!chosen.quiet && opened) {
+    print_summary(progress.seconds());
+    writer.print_summary();
+  }
   return status;
 }
 
@@ -589,6 +676,8 @@ int footprint() {
   print_footprint<four_groups>("flow_meta, timing, size, tcp");
   print_footprint<sized_config<jj::flow_meta, jj::timing, jj::gap_sequences, jj::splt_sequences, jj::size, jj::tcp>>(
       "the same with sequences and SPLT");
+  print_footprint<sized_config<jj::flow_meta, jj::connection_counts>>("flow_meta, connection_counts");
+  print_footprint<sized_config<jj::flow_meta, jj::connection>>("flow_meta, connection");
   print_footprint<tool_config>("this program");
 
   constexpr jj::engine_footprint f = jj::engine<four_groups>::footprint();
@@ -604,6 +693,16 @@ int footprint() {
   pool("long states", f.long_states, f.long_state);
   pool("fragments", f.fragments, f.fragments != 0 ? f.fragment_bytes / f.fragments : 0);
   pool("workspace", 1, f.workspace);
+
+  constexpr jj::connection_footprint c =
+      jj::engine<sized_config<jj::flow_meta, jj::connection>>::footprint().connections;
+  std::printf(
+      "\nTables of the group connection, whatever the number of flows:\n\n| table            |  count | bytes each |   "
+      " "
+      "total |\n| ---------------- | -----: | ---------: | -------: |\n");
+  pool("hosts", c.hosts, c.host);
+  pool("edges", c.edges, c.edge);
+  pool("pair_ports", c.pair_ports, c.pair_port);
   if (std::fflush(stdout) == 0) return 0;
   return complain(std::string("cannot write standard output: ") + std::strerror(errno));
 }

@@ -72,8 +72,10 @@ standard_input() {
     extract - < <(cat made.pcap) | cmp file - && extract -o named made.pcap && cmp file named
 }
 two_files() { extract made.pcap made.pcap > twice && cmp twice <(extract made.pcap && extract made.pcap); }
-order() { # by start time, then creation; unsorted are the same records
-  extract made.pcap > sorted && extract --unsorted made.pcap > unsorted && ! cmp -s sorted unsorted &&
+order() { # by start time, then creation; unsorted are the same records, but for what other flows say of them
+  local groups=flow_meta,timing,size,tcp
+  extract --groups "$groups" made.pcap > sorted && extract --groups "$groups" --unsorted made.pcap > unsorted &&
+    ! cmp -s sorted unsorted &&
     cmp <(sort sorted) <(sort unsorted) &&
     python '
 import json, sys
@@ -87,11 +89,11 @@ temporary_file() { # what does not fit into memory waits there, and comes back i
 json_lines() {
   extract made.pcap > out && extract --all made.pcap > all && "$jj" features --format json > list.json && python '
 import json
-groups = ["flow_meta", "timing", "size", "tcp", "tls", "quic", "ssh", "dns", "fingerprint", "entropy", "padding"]
+groups = ["flow_meta", "timing", "size", "tcp", "tls", "quic", "ssh", "dns", "fingerprint", "entropy", "padding", "connection"]
 names = [(f["group"], f["name"]) for f in json.load(open("list.json"))["features"]]
 for plain, full in zip(open("out"), open("all")):
     plain, full = json.loads(plain), json.loads(full)
-    assert list(plain) == groups and list(full) == groups + ["handshake"]
+    assert list(plain) == groups and list(full) == groups[:-1] + ["handshake"] + groups[-1:]
     assert [(g, n) for g in full for n in full[g]] == names
     assert "iat_sequence" in full["timing"] and "iat_sequence" not in plain["timing"]
     assert isinstance(plain["timing"]["splt"], list) and len(plain["flow_meta"]["flow_id"]) == 32'
@@ -113,6 +115,39 @@ groups() {
   extract --groups size,tcp made.pcap | head -n 1 > out && python '
 import json
 assert list(json.load(open("out"))) == ["size", "tcp"]'
+}
+connection() { # over the whole capture, each capture by itself; as of the report without sorting
+  extract made.pcap > out && extract --set sort_memory_mb=0 made.pcap made.pcap > twice &&
+    cmp twice <(cat out out) && extract --unsorted made.pcap > unsorted &&
+    extract --groups connection made.pcap > alone && extract --groups connection --format csv made.pcap > alone.csv &&
+    extract --set connection_include_graph_metrics=false made.pcap > counts && python '
+import collections, csv, json
+read = lambda name: [json.loads(line) for line in open(name)]
+flows = read("out")
+total, pairs = collections.Counter(), collections.Counter()
+targets = collections.defaultdict(set)
+for flow in flows:
+    m = flow["flow_meta"]
+    total[m["src_ip"]] += 1
+    pairs[m["src_ip"], m["dst_ip"], m["dst_port"]] += 1
+    targets[m["src_ip"]].add(m["dst_ip"])
+for flow in flows:
+    m, c = flow["flow_meta"], flow["connection"]
+    assert c["conn_src_total_flows"] == total[m["src_ip"]]
+    assert c["conn_src_port_flows"] == pairs[m["src_ip"], m["dst_ip"], m["dst_port"]]
+    assert c["conn_src_unique_dsts"] == c["conn_src_out_degree"] == len(targets[m["src_ip"]])
+    assert c["conn_src_community"] >= 0 and c["conn_truncated"] is False
+assert max(total.values()) > 1 and len(flows[0]["connection"]) == 21
+assert [{"connection": flow["connection"]} for flow in flows] == read("alone")
+rows = list(csv.DictReader(open("alone.csv", newline="")))
+assert [{n: json.loads(v) for n, v in row.items()} for row in rows] == [flow["connection"] for flow in flows]
+assert sorted(f["connection"]["conn_src_total_flows"] for f in read("unsorted")) != \
+    sorted(f["connection"]["conn_src_total_flows"] for f in flows)
+assert all(f["connection"]["conn_src_community"] == -1 for f in read("unsorted"))
+left = [name for name in flows[0]["connection"] if name in read("counts")[0]["connection"]]
+assert len(left) == 12 and not any("degree" in name or "community" in name for name in left), left' || return 1
+  "$jj" extract --set graph_steps_millions=0.0001 made.pcap > given_up 2> err && grep -q "betweenness" err &&
+    ! cmp -s given_up out && ! grep -q "betweenness" <("$jj" extract made.pcap 2>&1 > /dev/null)
 }
 as_pcapng() { # big or little: [CUT]: the packets of made.pcap, without the last CUT bytes of the file
   python '
@@ -213,7 +248,7 @@ settings() {
   keys() { extract "$@" made.pcap | head -n 1; }
   keys | grep -q '"flow_id"' && ! keys --set include_flow_id=false | grep -q '"flow_id"' &&
     ! keys --set include_splt=no | grep -q '"splt' && keys --set include_sequences=1 | grep -q '"iat_sequence"' &&
-    ! keys --set include_ip_addresses=off | grep -q '_ip"' && ! keys --set include_ports=0 | grep -q '_port' &&
+    ! keys --set include_ip_addresses=off | grep -q '_ip"' && ! keys --set include_ports=0 | grep -qE '"(src|dst)_port' &&
     keys --set anonymize_ips=true --set anonymization_salt=pepper > anonymous && python '
 import hashlib, json
 plain = json.loads('"'$(keys)'"')["flow_meta"]
@@ -252,7 +287,7 @@ version() {
 }
 
 for name in wrong_use unreadable one_unreadable_among_others damaged damaged_among_others full_disk output_is_input standard_input \
-  pcapng passed_over two_files order temporary_file json_lines csv one_csv_header groups settings settings_change_nothing_else \
+  pcapng passed_over two_files order temporary_file json_lines csv one_csv_header groups connection settings settings_change_nothing_else \
   unknown_link_type summary catalogue footprint version; do
   check $name python3
 done

@@ -14,7 +14,8 @@ namespace {
 
 struct everything : jj::default_config {
   using groups = jj::type_list<jj::flow_identifier, jj::flow_meta, jj::timing, jj::gap_sequences, jj::splt_sequences,
-                               jj::size, jj::tcp, jj::fingerprint, jj::entropy, jj::padding>;
+                               jj::size, jj::tcp, jj::tls, jj::quic, jj::ssh, jj::dns, jj::fingerprint, jj::entropy,
+                               jj::padding, jj::handshake_state, jj::connection, jj::connection_truncation>;
   using snapshot_packets = jj::packet_numbers<1, 4>;
   static constexpr std::size_t max_flows = 5;
   static constexpr std::size_t sample_packets = 8;
@@ -23,6 +24,7 @@ struct everything : jj::default_config {
   static constexpr std::size_t entropy_sample_bytes = 300;
   static constexpr std::size_t long_flows = 1;
   static constexpr std::size_t max_fragments = 2;
+  static constexpr std::size_t max_hosts = 6, max_edges = 9, max_pair_ports = 12;
   static constexpr std::size_t max_sequence_length = 6;
   static constexpr jj::link_type link = jj::link_type::per_frame;
 };
@@ -53,7 +55,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     jj::write_json(count, row);
     jj::write_csv(count, row);
     must(row.total_packets == flow.packets());
-    if (why != jj::end_reason::snapshot) packets += row.total_packets;
+    if (why != jj::end_reason::snapshot) {
+      packets += row.total_packets;
+      must(row.conn_truncated || (row.conn_src_total_flows > 0 && row.conn_src_dst_flows > 0));
+      must(engine.reread(flow.ends()).conn_src_total_bytes == row.conn_src_total_bytes);
+    }
     jj::for_each_feature(row, [](const jj::feature_info&, const auto& value) {
       if constexpr (std::is_floating_point_v<std::decay_t<decltype(value)>>) must(value - value == 0);  // finite
     });
@@ -72,6 +78,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     must((fed.what == jj::verdict::counted) == static_cast<bool>(fed.flow));
     if (fed.flow && data[0] >= 0xF0) must(fed.flow.template read<jj::size>().pkt_len_max >= 20);
     if (data[0] == 0xEE) engine.tick(now_ns, sink, 2);
+    engine.refresh(data[1] % 64);
+    if (data[0] == 0xED) engine.clear_connections();
     data += head + captured;
     size -= head + captured;
   }

@@ -78,7 +78,13 @@ unselected_costs_nothing() {
     length_variety
 }
 unselected_tcp_costs_nothing() {
-  same_code 'jj::flow_addresses, jj::timing, jj::size' tcp flow_totals flow_ports tcp_counts tcp_milestones wire_bytes
+  same_code 'jj::flow_addresses, jj::timing, jj::size' tcp flow_totals flow_ports tcp_counts tcp_milestones
+}
+unselected_connection_costs_nothing() {
+  same_code 'jj::flow_meta, jj::timing' connection_counts connection_graph connection_truncation
+}
+unselected_graph_costs_nothing() {
+  same_code 'jj::flow_meta, jj::connection_counts' connection_graph connection_truncation
 }
 
 cpu_seconds() { # COMMAND...: the least of three runs
@@ -108,6 +114,8 @@ check contents
 check banned_words
 check unselected_costs_nothing g++
 check unselected_tcp_costs_nothing g++
+check unselected_connection_costs_nothing g++
+check unselected_graph_costs_nothing g++
 check time_to_include g++
 check time_of_four_groups g++
 check time_of_engine g++

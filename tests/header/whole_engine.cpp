@@ -12,13 +12,13 @@ struct everything : jj::default_config {
 #else
   using groups = jj::type_list<jj::flow_identifier, jj::flow_meta, jj::timing, jj::gap_sequences, jj::splt_sequences,
                                jj::size, jj::tcp, jj::tls, jj::quic, jj::ssh, jj::dns, jj::fingerprint, jj::entropy,
-                               jj::padding, jj::handshake_state>;
+                               jj::padding, jj::handshake_state, jj::connection, jj::connection_truncation>;
 #endif
   struct user_data {
     unsigned char verdict;
   };
   using snapshot_packets = jj::packet_numbers<8, 32>;
-  static constexpr std::size_t max_flows = 256;
+  static constexpr std::size_t max_flows = 256, max_hosts = 128;
   static constexpr std::size_t batch_frames = 16;
   static constexpr jj::link_type link = jj::link_type::per_frame;
   static constexpr bool anonymize_addresses = true;
@@ -59,6 +59,10 @@ int main() {
   engine.feed_batch(&frame, 1, sink);
   engine.tick(frame.time_ns, sink);
   engine.flush(sink);
+  while (!engine.refresh(100)) {
+  }
+  consumed = engine.reread(jj::flow_ends{{{0, 1}, {0, 2}}, 443, 4}).conn_truncated;
+  engine.clear_connections();
   jj::write_csv_header<whole_engine::row>(consume);
   jj::write_reference<whole_engine::row>(consume);
   consumed = static_cast<unsigned char>(jj::schema_hash<whole_engine::row>() ^ engine.statistics().flows_created);
