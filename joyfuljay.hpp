@@ -1149,10 +1149,10 @@ inline percentile exact_percentile(const std::uint64_t* sorted, std::size_t coun
 }
 
 /// Lets 16-bit counters hold any number of values. When one is full, all of its histogram are halved, and from then on
-/// one value in 2^halvings counts, so that early and late values weigh the same. In each block of 256 values the multiples
-/// of the golden ratio say which, since they spread evenly over any stretch and any step (Knuth: "The Art of Computer
-/// Programming", 3, 6.4). Each block starts elsewhere: otherwise packets that repeat with a Fibonacci number as their
-/// period would always be the same ones (in a loop of 987 packets ranks were off by 1 %, with this by 0.03 %).
+/// one value in 2^halvings counts, so that early and late values weigh the same. In each block of 256 values the
+/// multiples of the golden ratio say which, since they spread evenly over any stretch and any step (Knuth: "The Art of
+/// Computer Programming", 3, 6.4). Each block starts elsewhere: otherwise packets that repeat with a Fibonacci number
+/// as their period would always be the same ones (a loop of 987 packets lost 1 % of rank, and loses 0.03 % with this).
 struct thinning {
   std::uint32_t seen;     ///< values, modulo 2^32
   std::uint8_t halvings;  ///< at most 17 for 2^32 values
@@ -1169,7 +1169,8 @@ struct thinning {
   std::uint64_t weight(std::uint32_t count) const { return std::uint64_t{count} << halvings; }
 };
 
-/// What one counter loses to rounding its neighbour gains: halving a histogram in order halves every rank, rounded down.
+/// What one counter loses to rounding its neighbour gains: halving a histogram in order halves every rank, rounded
+/// down.
 inline void halve(std::uint16_t& count, std::uint32_t& rest) {
   const std::uint32_t sum = count + rest;
   count = static_cast<std::uint16_t>(sum / 2);
@@ -1183,10 +1184,9 @@ template <std::size_t Length> void halve(std::uint16_t (&counts)[Length], std::u
 
 /// Quantiles of gaps in nanoseconds, in 404 bytes. Seven logarithmic buckets an octave of (gap + 20 us); an answer is
 /// the middle of a bucket, within 4.95 % + 1 us of the value for every distribution, rank exact until a bucket has
-/// counted 65,534 packets and within 0.5 % of rank after that. That is by far enough for regular traffic (0.03 % in loops,
-/// ramps and drifts) and five standard errors of independent values (worst of 60 flows read 50 times: 0.38 %); only who
-/// shapes traffic after the sequence that thins it exceeds it. Gaps above 73 minutes share one bucket, whose answer is
-/// the largest.
+/// counted 65,534 packets and within 0.5 % of rank after that: loops, ramps and drifts lose 0.03 %, independent values
+/// have a standard error of 0.1 % (worst of 60 flows read 50 times each: 0.38 %), and only traffic that is shaped after
+/// the sequence that thins it can lose more. Gaps above 73 minutes share one bucket, whose answer is the largest.
 class gap_sketch {
  public:
   void add(std::uint64_t gap) {
@@ -1251,8 +1251,8 @@ class gap_sketch {
 
 /// Quantiles of packet lengths by direction. Below 1,536 bytes in buckets of 8, answered by their middle: within 4
 /// bytes. Above, in a sparse list of buckets of 16 bytes whose width doubles when the list is full: within 8 bytes for
-/// flows with up to 24 such jumbo sizes apart, then less fine. Ranks as in gap_sketch, each
-/// direction by itself. 932 bytes.
+/// flows with up to 24 such jumbo sizes apart, then less fine. Ranks as in gap_sketch, each direction by itself. 932
+/// bytes.
 class length_sketch {
  public:
   void add(std::uint32_t length, direction dir) {
