@@ -1317,22 +1317,28 @@ inline percentile exact_percentile(const std::uint64_t* sorted, std::size_t coun
 }
 
 /// Lets 16-bit counters hold any number of values. When one is full, all of its histogram are halved, and from then on
-/// one value in 2^halvings counts, so that early and late values weigh the same. Which values those are says the Weyl
-/// sequence of the golden ratio (Niederreiter: "Random Number Generation and Quasi-Monte Carlo Methods", 1992, 3.1): of
-/// all sequences n * x mod 1 it spreads most evenly, over any stretch of a flow and over every n-th packet alike.
+/// one value in 2^halvings counts, so that early and late values weigh the same. In each block of 256 values the
+/// multiples of the golden ratio say which, since they spread evenly over any stretch and any step (Knuth: "The Art of
+/// Computer Programming", 3, 6.4). Each block starts elsewhere: otherwise packets that repeat with a Fibonacci number
+/// as their period would always be the same ones (a loop of 987 packets lost 1 % of rank, and loses 0.03 % with this).
 struct thinning {
   std::uint32_t seen;     ///< values, modulo 2^32
   std::uint8_t halvings;  ///< at most 17 for 2^32 values
 
-  /// Whether the next value counts. One multiplication.
+  /// Whether the next value counts. Up to three multiplications.
   bool takes_next() {
-    const std::uint32_t place = seen++ * 0x9E3779B9u;  // 2^32 over the golden ratio
-    return place >> 1 >> (31 - halvings) == 0;
+    const std::uint32_t number = seen++;
+    if (halvings == 0) return true;
+    std::uint32_t start = (number >> 8) * 0x85EBCA6Bu;  // the two constants are MurmurHash3's
+    start = (start ^ start >> 15) * 0xC2B2AE35u;
+    const std::uint32_t place = (start ^ start >> 16) + number * 0x9E3779B9u;  // 2^32 over the golden ratio
+    return place >> (32 - halvings) == 0;
   }
   std::uint64_t weight(std::uint32_t count) const { return std::uint64_t{count} << halvings; }
 };
 
-/// What one counter loses to rounding its neighbour gains: halving a histogram in order halves every rank, rounded down.
+/// What one counter loses to rounding its neighbour gains: halving a histogram in order halves every rank, rounded
+/// down.
 inline void halve(std::uint16_t& count, std::uint32_t& rest) {
   const std::uint32_t sum = count + rest;
   count = static_cast<std::uint16_t>(sum / 2);
@@ -1346,9 +1352,9 @@ template <std::size_t Length> void halve(std::uint16_t (&counts)[Length], std::u
 
 /// Quantiles of gaps in nanoseconds, in 404 bytes. Seven logarithmic buckets an octave of (gap + 20 us); an answer is
 /// the middle of a bucket, within 4.95 % + 1 us of the value for every distribution, rank exact until a bucket has
-/// counted 65,534 packets and within 0.5 % of rank after that, unless somebody shapes traffic after the sequence that
-/// thins it. (Independent values: standard error at most 0.11 %. Measured over 3,000,000 packets of 30 patterns: 0.14 %.)
-/// Gaps above 73 minutes share one bucket, whose answer is the largest.
+/// counted 65,534 packets and within 0.5 % of rank after that: loops, ramps and drifts lose 0.03 %, independent values
+/// have a standard error of 0.1 % (worst of 60 flows read 50 times each: 0.38 %), and only traffic that is shaped after
+/// the sequence that thins it can lose more. Gaps above 73 minutes share one bucket, whose answer is the largest.
 class gap_sketch {
  public:
   void add(std::uint64_t gap) {
@@ -1413,8 +1419,8 @@ class gap_sketch {
 
 /// Quantiles of packet lengths by direction. Below 1,536 bytes in buckets of 8, answered by their middle: within 4
 /// bytes. Above, in a sparse list of buckets of 16 bytes whose width doubles when the list is full: within 8 bytes for
-/// flows with up to 24 such jumbo sizes apart, then less fine. Ranks as in gap_sketch, each
-/// direction by itself. 932 bytes.
+/// flows with up to 24 such jumbo sizes apart, then less fine. Ranks as in gap_sketch, each direction by itself. 932
+/// bytes.
 class length_sketch {
  public:
   void add(std::uint32_t length, direction dir) {
