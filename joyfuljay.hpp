@@ -327,6 +327,9 @@ struct connection_truncation;  // connection: whether a table was too small for 
 using flow_meta = type_list<flow_addresses, flow_ports, flow_totals>;
 /// The same. The counts by themselves need no memory for the graph.
 using connection = type_list<connection_counts, connection_graph>;
+/// All that look at one flow, and all twelve of the reference.
+using flow_groups = type_list<flow_meta, timing, size, tcp, tls, quic, ssh, dns, fingerprint, entropy, padding>;
+using all_groups = type_list<flow_groups, connection>;
 
 struct siphash;      // keyed hash for 64-bit machines
 struct halfsiphash;  // keyed hash for 32-bit machines: half the work there, a 64-bit key
@@ -356,8 +359,7 @@ struct default_config {
 
   // What is kept of handshakes (tls, quic, ssh, dns). A flow that speaks none of them takes no record.
   static constexpr std::size_t handshake_records = 0;  ///< of about 250 bytes; 0: one for every two flows
-  static constexpr std::size_t handshake_buffers =
-      0;  ///< for messages in several segments; 0: one for 64 flows, 4 at least
+  static constexpr std::size_t handshake_buffers = 0;  ///< for messages in pieces; 0: one for 64 flows, 4 at least
   static constexpr std::size_t handshake_buffer_bytes = 4096;  ///< longest ClientHello, KEXINIT, ...; 512 to 16384
   static constexpr std::size_t held_pieces = 32;               ///< of a stream that wait for an earlier one in a buffer
   static constexpr std::size_t max_name = 64;                  ///< bytes of server names, DNS names, software; 8 to 255
@@ -390,6 +392,31 @@ struct default_config {
   // How the flow table hashes. Records do not depend on it.
   using keyed_hash = std::conditional_t<(sizeof(std::size_t) >= 8), siphash, halfsiphash>;
 };
+
+/// Configurations to start from: engine<presets::gateway>, or inherit one. `jj footprint` lists their bytes.
+namespace presets {
+
+/// 64 flows and the four basic groups in less than 32 KiB.
+struct microcontroller : default_config {
+  static constexpr std::size_t max_flows = 64;
+  static constexpr std::size_t sample_packets = 16;
+  static constexpr std::size_t log_chunks = 96;
+  static constexpr std::size_t long_flows = 4;
+  static constexpr std::size_t max_fragments = 4;
+};
+/// 512 flows and everything that looks at one flow in less than 640 KiB.
+struct gateway : default_config {
+  using groups = flow_groups;
+  static constexpr std::size_t max_flows = 512;
+};
+/// 4,096 flows, 2,048 hosts and all groups in less than 5 MiB. See `engine::refresh` for the graph.
+struct router : default_config {
+  using groups = all_groups;
+  static constexpr std::size_t max_flows = 4096;
+  static constexpr std::size_t max_hosts = 2048;
+};
+
+}  // namespace presets
 
 // ---- 4. Byte reader ----------------------------------------------------------------------------------------------
 // Fields from borrowed bytes. Reading past the end fails, a failed reader yields zeros and stays failed, so a parser

@@ -657,7 +657,8 @@ template <class Config> void print_footprint(const char* name) {
 
 int footprint() {
   std::printf(
-      "Bytes of an engine, default pools: five log chunks for every two flows, a long state for one in sixteen.\n\n");
+      "Bytes of an engine with its pools. By default: five log chunks and three sample chunks for every two flows, a\n"
+      "handshake record for every two, a long state for one in sixteen.\n\n");
   std::printf(
       "| groups                             |   flows |  slot | index | long state | workspace | per flow |      total "
       "|\n");
@@ -670,6 +671,10 @@ int footprint() {
   print_footprint<sized_config<jj::flow_meta, jj::tcp>>("flow_meta, tcp");
   print_footprint<sized_config<jj::timing>>("timing");
   print_footprint<sized_config<jj::size>>("size");
+  print_footprint<sized_config<jj::tls>>("tls");
+  print_footprint<sized_config<jj::quic>>("quic");
+  print_footprint<sized_config<jj::ssh>>("ssh");
+  print_footprint<sized_config<jj::dns>>("dns");
   print_footprint<sized_config<jj::entropy>>("entropy");
   print_footprint<sized_config<jj::padding>>("padding");
   print_footprint<sized_config<jj::fingerprint>>("fingerprint");
@@ -678,31 +683,31 @@ int footprint() {
       "the same with sequences and SPLT");
   print_footprint<sized_config<jj::flow_meta, jj::connection_counts>>("flow_meta, connection_counts");
   print_footprint<sized_config<jj::flow_meta, jj::connection>>("flow_meta, connection");
+  print_footprint<sized_config<jj::flow_groups>>("all that look at one flow");
+  print_footprint<sized_config<jj::all_groups>>("all twelve groups");
+  print_footprint<jj::presets::microcontroller>("presets::microcontroller");
+  print_footprint<jj::presets::gateway>("presets::gateway");
+  print_footprint<jj::presets::router>("presets::router");
   print_footprint<tool_config>("this program");
 
-  constexpr jj::engine_footprint f = jj::engine<four_groups>::footprint();
+  constexpr jj::engine_footprint f = jj::engine<jj::presets::router>::footprint();
   std::printf(
-      "\nPools of the engine with four groups:\n\n| pool             |  count | bytes each |    total |\n| "
+      "\nPools of presets::router:\n\n| pool             |  count | bytes each |    total |\n| "
       "---------------- | -----: | ---------: | -------: |\n");
   const auto pool = [](const char* name, std::size_t count, std::size_t each) {
     std::printf("| %-16s | %6zu | %10zu | %8zu |\n", name, count, each, count * each);
   };
   pool("flow slots", f.flow_slots, f.slot);
   pool("index", f.flow_slots, f.index);
-  pool("log chunks", f.chunks, f.chunk);
+  pool("chunks", f.chunks, f.chunk);
   pool("long states", f.long_states, f.long_state);
+  pool("records", f.records, f.record);
+  pool("buffers", f.buffers, f.buffer);
   pool("fragments", f.fragments, f.fragments != 0 ? f.fragment_bytes / f.fragments : 0);
+  pool("hosts", f.connections.hosts, f.connections.host);
+  pool("edges", f.connections.edges, f.connections.edge);
+  pool("pair_ports", f.connections.pair_ports, f.connections.pair_port);
   pool("workspace", 1, f.workspace);
-
-  constexpr jj::connection_footprint c =
-      jj::engine<sized_config<jj::flow_meta, jj::connection>>::footprint().connections;
-  std::printf(
-      "\nTables of the group connection, whatever the number of flows:\n\n| table            |  count | bytes each |   "
-      " "
-      "total |\n| ---------------- | -----: | ---------: | -------: |\n");
-  pool("hosts", c.hosts, c.host);
-  pool("edges", c.edges, c.edge);
-  pool("pair_ports", c.pair_ports, c.pair_port);
   if (std::fflush(stdout) == 0) return 0;
   return complain(std::string("cannot write standard output: ") + std::strerror(errno));
 }

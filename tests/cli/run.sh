@@ -278,7 +278,7 @@ assert re.findall(r"^  (\w+) \(", open("list.txt").read(), re.M) == names
 assert [line.split(" | ")[1] for line in open("list.md").read().splitlines()[2:]] == names'
 }
 footprint() { # the tables in README are what it prints
-  "$jj" footprint > out && grep -q '^| flow_meta, timing, size, tcp ' out && grep -q '^| log chunks ' out &&
+  "$jj" footprint > out && grep -q '^| flow_meta, timing, size, tcp ' out && grep -q '^| chunks ' out &&
     { [ "$(getconf LONG_BIT)" != 64 ] ||
       diff <(sed -n '/<!-- footprint -->/,/<!-- \/footprint -->/{/^|/p}' "$root/README.md") <(grep '^|' out); }
 }

@@ -24,8 +24,14 @@ links_at_O2() { compile -O2 && link -lm -lc -lgcc; }
 # sqrt is the only function wanted of the mathematical library, and most machines have it as an instruction
 links_without_libm() { compile -Os -fno-math-errno && link -lc -lgcc; }
 
+# Code for a fixed place. On MIPS that takes a second flag: with the calls of the ABI for shared libraries, constants
+# that hold addresses are relocated in RAM.
+fixed_place=(-fno-pie)
+case $("$1" -dumpmachine) in
+  mips-*) fixed_place+=(-mno-abicalls) ;;
+esac
 memory() { # the engine is zeros: nothing to copy from flash at the start, nothing to run
-  compile -Os -fno-pie && "$(binutil size)" -A "$object" | awk '
+  compile -Os "${fixed_place[@]}" && "$(binutil size)" -A "$object" | awk '
     $1 ~ /^\.s?bss/ { zeros += $2 }
     $1 ~ /^\.s?data/ && $1 !~ /^\.data\.rel\.ro/ { data += $2 }
     $1 ~ /^\.(init_array|ctors)/ { initialisers += $2 }
