@@ -317,6 +317,8 @@ struct dns;              // the first query and its response: name, type, code, 
 struct fingerprint;      // Tor, VPN and DNS-over-HTTPS scores
 struct entropy;          // of the first payload bytes of each direction
 struct padding;          // constant sizes and rates, Tor cells, variety of lengths, payload shares of bursts
+struct tls_texts;        // tls: the strings behind ja3_hash and ja3s_hash. Off by default.
+struct quic_texts;       // quic: the string behind quic_ja3_hash. Off by default.
 struct handshake_state;  // handshake: whether something it said was lost or cut. Off by default.
 
 struct connection_counts;      // connection: flows, packets, bytes, peers and ports of both addresses, over all flows
@@ -366,6 +368,8 @@ struct default_config {
   static constexpr std::size_t max_protocol_name = 16;         ///< bytes of ALPN names and SSH versions; 8 to 255
   static constexpr std::size_t quic_connections = 4;           ///< client connection IDs that are remembered; 1 to 4
   static constexpr std::uint32_t quic_initials = 8;  ///< Initial packets of a flow that are opened; 0.1 ms each, or so
+
+  static constexpr std::size_t text_chunks = 0;  ///< of 64 bytes for tls_texts and quic_texts; 0: four for each flow
 
   // How much the group connection remembers; nothing at all where it is not selected.
   static constexpr std::size_t max_hosts = 1024;    ///< addresses, 84 bytes each, 144 with connection_graph
@@ -3915,9 +3919,18 @@ template <class Config, std::size_t Capacity> class buffer_pool {
   std::uint16_t oldest_ = 0, newest_ = 0;
 };
 
+/// The JA3 or JA3S string of the hello that was read last, until the engine puts it by. Numbers of two bytes make at
+/// most six characters, the point formats, at most 255 of one byte, four.
+template <std::size_t HelloBytes> struct hello_text {
+  static constexpr std::size_t capacity = 3 * HelloBytes + 4 * 255;
+  char characters[capacity];
+  std::uint32_t length;
+  bool is_new, of_server;
+};
+
 /// Records and buffers, and everything that reads into them. The engine gives flows their records, because for want of
 /// one it ends another flow; a buffer is taken away from the stream that holds one longest.
-template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake_reader {
+template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts> class handshake_reader {
  public:
   static constexpr bool reads_streams = Tls || Ssh || Dns;
   using slot = handshake_slot<reads_streams, Quic>;
@@ -4010,6 +4023,8 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
     if constexpr (Dns)
       if (record(flow).protocol == handshake_protocol::dns) read_dns_datagram(flow, p);
   }
+  /// The string of the hello that the last packet completed; `is_new` until the engine says otherwise.
+  auto& text() { return text_; }
   /// The flow ends: what lies in a buffer is used as far as it goes.
   void finish(slot& flow) {
     if constexpr (Dns)
@@ -4500,13 +4515,22 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
       note_cut(flow, r.protocol.assign(hello.protocol));
     }
     md5 digest;
-    write_ja3s(hello, [&digest](char c) { digest.update(static_cast<std::uint8_t>(c)); });
+    write_ja3s(hello, text_sink(digest, true));
     digest.finish(r.ja3s);
+  }
+  /// Takes the characters of a hello's string: for its digest, and as they are where they are wanted.
+  auto text_sink(md5& digest, bool of_server) {
+    if constexpr (KeepsTexts) text_.length = 0, text_.is_new = true, text_.of_server = of_server;
+    return [this, &digest](char c) {
+      digest.update(static_cast<std::uint8_t>(c));
+      if constexpr (KeepsTexts)
+        if (text_.length < sizeof text_.characters) text_.characters[text_.length++] = c;
+    };
   }
   void fingerprint(const tls_client_hello& hello, char transport, std::uint8_t (&ja3)[md5::digest_length],
                    ja4_fingerprint& ja4) {
     md5 digest;
-    write_ja3(hello, [&digest](char c) { digest.update(static_cast<std::uint8_t>(c)); });
+    write_ja3(hello, text_sink(digest, false));
     digest.finish(ja3);
     ja4 = ja4_of(hello, transport, sorted_);
   }
@@ -4712,6 +4736,7 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
   std::uint32_t links_[record_capacity] = {};
   number_pool<record_capacity> pool_ = {};
   buffer_pool<Config, buffer_capacity> buffers_ = {};
+  std::conditional_t<KeepsTexts, hello_text<buffer_bytes>, nothing> text_ = {};
   std::uint16_t sorted_[buffer_bytes / 2] = {};  // numbers of the hello at hand
 };
 
@@ -5418,6 +5443,17 @@ struct ssh_handshake {
       ssh_software[side] = record.software[dir].view();
     }
   }
+};
+
+/// The strings behind JA3 and JA3S. They lie in chunks of the logs' pool, their ends in the slot: 12 bytes.
+struct hello_texts {
+  using needs = type_list<>;
+  static constexpr bool keeps_texts = true;
+  struct head {
+    std::uint32_t text_chunk[2];  // the last of the client's and the server's, 0 for none
+    std::uint16_t text_length[2];
+  };
+  text_view client_hello_text, server_hello_text;
 };
 
 /// What could not be kept of a handshake.
@@ -6446,6 +6482,26 @@ struct connection_truncation {
   }
 };
 
+struct tls_texts {
+  JOYFULJAY_GROUP(tls, tls_handshake, hello_texts)
+
+  JOYFULJAY_FEATURE(text_view, ja3_str, "",
+                    "What ja3_hash digests: version, ciphers, extensions, groups, point formats; decimal, no GREASE.") {
+    return flow.tls->has_client_hello ? flow.client_hello_text : text_view{};
+  }
+  JOYFULJAY_FEATURE(text_view, ja3s_str, "", "What ja3s_hash digests: version, cipher, extensions.") {
+    return flow.tls->has_server_hello ? flow.server_hello_text : text_view{};
+  }
+};
+
+struct quic_texts {
+  JOYFULJAY_GROUP(quic, quic_handshake, hello_texts)
+
+  JOYFULJAY_FEATURE(text_view, quic_ja3_str, "", "What quic_ja3_hash digests, written like ja3_str.") {
+    return flow.quic_ja3 != nullptr ? flow.client_hello_text : text_view{};
+  }
+};
+
 struct handshake_state {
   JOYFULJAY_GROUP(handshake, handshake_losses)
 
@@ -7052,17 +7108,21 @@ template <class A> struct has_sketch<A, std::void_t<typename A::sketch>> : std::
 template <class A, class = void> struct is_learned : std::false_type {};
 template <class A> struct is_learned<A, std::void_t<decltype(A::learned_from)>> : std::true_type {};
 template <class A> struct has_exact : std::bool_constant<has_sketch<A>::value || reads_log_head<A>::value> {};
+template <class A, class = void> struct keeps_texts : std::false_type {};
+template <class A> struct keeps_texts<A, std::void_t<decltype(A::keeps_texts)>> : std::bool_constant<A::keeps_texts> {};
 template <class A, class = void> struct is_from_tables : std::false_type {};
 template <class A> struct is_from_tables<A, std::void_t<decltype(A::from_tables)>> : std::true_type {};
 template <class A>
 struct lives_in_slot : std::bool_constant<!has_exact<A>::value && !samples_payload<A>::value && !is_learned<A>::value &&
-                                          !is_from_tables<A>::value> {};
+                                          !keeps_texts<A>::value && !is_from_tables<A>::value> {};
 template <class A> struct is_live : std::bool_constant<lives_in_slot<A>::value && !is_from_log<A>::value> {};
 template <class... A> constexpr bool learns([[maybe_unused]] handshake_protocol protocol, type_list<A...>) {
   return ((A::learned_from == protocol) || ...);
 }
 
-template <class Last, class... Type> type_list<Type..., Last> appended(type_list<Type...>);
+/// The heads that samples and texts have in the slot.
+template <class... A> type_list<typename A::head...> heads_of(type_list<A...>);
+template <class... A, class... B> type_list<A..., B...> joined(type_list<A...>, type_list<B...>);
 template <class... Type> constexpr bool is_empty(type_list<Type...>) { return sizeof...(Type) == 0; }
 template <class... A> constexpr bool start_as_zero(type_list<A...>) {
   return ((std::is_trivially_default_constructible_v<A> && std::is_trivially_copyable_v<A>)&&...);
@@ -7125,6 +7185,8 @@ template <class Config, class... A> struct exact_forms<Config, type_list<A...>> 
 struct sample_workspace {
   byte_histogram histograms[2];
 };
+template <std::size_t Longest> struct text_workspace { char hello_texts[2][Longest]; };
+struct no_texts {};
 
 /// Lets a sample or sketch answer. `all` has those of every accumulator as bases.
 template <class A, class Form, class Summary, class Forms> void ask(Form& form, Summary& summary, const Forms& all) {
@@ -8328,15 +8390,17 @@ template <class Config> class engine {
   static constexpr bool reads_handshakes = reads_tls || reads_quic || reads_ssh || reads_dns;
   static_assert(reads_handshakes || detail::is_empty(learned{}),
                 "joyfuljay: handshake_state in Config::groups needs tls, quic, ssh or dns beside it");
+  using texts = decltype(detail::filtered<detail::keeps_texts>(accumulators{}));
+  static constexpr bool keeps_texts = !detail::is_empty(texts{});
   using handshakes_type =
       std::conditional_t<reads_handshakes,
-                         detail::handshake_reader<Config, reads_tls, reads_quic, reads_ssh, reads_dns>,
+                         detail::handshake_reader<Config, reads_tls, reads_quic, reads_ssh, reads_dns, keeps_texts>,
                          detail::no_handshakes>;
   using samples = decltype(detail::filtered<detail::samples_payload>(accumulators{}));
   static constexpr bool samples_payload = !detail::is_empty(samples{});
-  static constexpr bool uses_chunks = keeps_log || samples_payload;
+  static constexpr bool uses_chunks = keeps_log || samples_payload || keeps_texts;
   using slot_parts =
-      std::conditional_t<samples_payload, decltype(detail::appended<payload_sample::head>(in_slot{})), in_slot>;
+      decltype(detail::joined(detail::joined(in_slot{}, detail::heads_of(samples{})), detail::heads_of(texts{})));
   using flow_type = detail::flow_slot<Config, keeps_log, typename handshakes_type::slot, slot_parts>;
   using long_type = detail::long_state<Config, from_log, sampled>;
   using fragments_type = detail::fragment_table<Config::max_fragments, typename Config::keyed_hash>;
@@ -8363,7 +8427,14 @@ template <class Config> class engine {
                                                  : Config::sample_chunks != 0
                                                      ? Config::sample_chunks
                                                      : larger(Config::max_flows * 3 / 2, sample_chunks_per_flow);
-  static constexpr std::size_t chunk_capacity = larger(log_capacity + sample_capacity, 1);
+  static constexpr std::size_t longest_text = detail::hello_text<Config::handshake_buffer_bytes>::capacity;
+  static constexpr std::size_t text_chunks_per_flow =
+      2 * ((longest_text + sizeof(chunk_type) - 1) / sizeof(chunk_type));
+  static constexpr std::size_t text_capacity = !keeps_texts ? 0
+                                               : Config::text_chunks != 0
+                                                   ? Config::text_chunks
+                                                   : larger(Config::max_flows * 4, text_chunks_per_flow);
+  static constexpr std::size_t chunk_capacity = larger(log_capacity + sample_capacity + text_capacity, 1);
   static constexpr std::size_t long_capacity = !keeps_log                ? 1
                                                : Config::long_flows != 0 ? Config::long_flows
                                                                          : larger(Config::max_flows / 16, 1);
@@ -8382,6 +8453,9 @@ template <class Config> class engine {
   static_assert(sample_capacity >= (samples_payload ? sample_chunks_per_flow : 0),
                 "joyfuljay: Config::sample_chunks must hold the samples of one flow: two chunks, four if "
                 "Config::entropy_sample_bytes is above 256, two more for each further 512");
+  static_assert(text_capacity >= (keeps_texts ? text_chunks_per_flow : 0),
+                "joyfuljay: Config::text_chunks must hold the texts of one flow: a tenth of "
+                "Config::handshake_buffer_bytes, and 34 more");
   static_assert(detail::sample_capacity<Config>(0) <= detail::longest_sample,
                 "joyfuljay: Config::entropy_sample_bytes must be at most 65535");
   static_assert(
@@ -8503,6 +8577,8 @@ template <class Config> class engine {
     }
     if constexpr (samples_payload)
       if (holds_sample(flow)) held |= chunks;
+    if constexpr (keeps_texts)
+      if ((flow.text_chunk[0] | flow.text_chunk[1]) != 0) held |= chunks;
     if constexpr (reads_handshakes)
       if (flow.record != 0) held |= handshake_record;
     return held;
@@ -8632,7 +8708,10 @@ template <class Config> class engine {
     leave_index(number);
     if constexpr (keeps_log) release_storage(slot(number));
     if constexpr (reads_handshakes) release_record(slot(number));
-    if constexpr (samples_payload) release_samples(slot(number));
+    if constexpr (samples_payload)
+      for (const std::uint32_t last_chunk : slot(number).sample_chunk) release_ring(last_chunk);
+    if constexpr (keeps_texts)
+      for (const std::uint32_t last_chunk : slot(number).text_chunk) release_ring(last_chunk);
     slot_pool_.give_back(number, next_);
     --statistics_.open_flows;
   }
@@ -8706,6 +8785,16 @@ template <class Config> class engine {
     std::uint32_t& link = chunk_links_[last != 0 ? last - 1 : chunk - 1];
     chunk_links_[chunk - 1] = last != 0 ? link : chunk;
     link = last = chunk;
+  }
+  void release_ring(std::uint32_t last) {
+    if (last == 0) return;
+    std::uint32_t chunk = chunk_links_[last - 1];
+    for (bool more = true; more;) {
+      const std::uint32_t next = chunk_links_[chunk - 1];
+      more = chunk != last;
+      give_back_chunk(chunk);
+      chunk = next;
+    }
   }
   template <class Sink> std::uint32_t take_chunk(Sink& sink) {
     std::uint32_t chunk = chunk_pool_.take(chunk_links_);
@@ -8804,6 +8893,37 @@ template <class Config> class engine {
     const bool had_record = flow.record != 0;
     handshakes_.read(flow, p);
     if (had_record && flow.record == 0) --statistics_.used_records;
+    if constexpr (keeps_texts)
+      if (handshakes_.text().is_new) keep_text(flow, sink);
+  }
+  /// A later hello replaces the text of an earlier one, as its facts do.
+  template <class Sink> void keep_text(hello_texts::head& head, Sink& sink) {
+    auto& text = handshakes_.text();
+    text.is_new = false;
+    std::uint32_t& last_chunk = head.text_chunk[text.of_server];
+    release_ring(last_chunk);
+    last_chunk = 0;
+    head.text_length[text.of_server] = static_cast<std::uint16_t>(text.length);
+    for (std::size_t at = 0; at < text.length; at += sizeof(chunk_type)) {
+      extend_ring(last_chunk, sink);
+      const std::size_t some = text.length - at < sizeof(chunk_type) ? text.length - at : sizeof(chunk_type);
+      std::memcpy(&chunks_[last_chunk - 1], text.characters + at, some);
+    }
+  }
+  text_view text_of(const hello_texts::head& head, unsigned side, char* characters) const {
+    std::uint32_t chunk = head.text_chunk[side];
+    for (std::size_t at = 0; at < head.text_length[side]; at += sizeof(chunk_type)) {
+      chunk = chunk_links_[chunk - 1];
+      const std::size_t left = head.text_length[side] - at;
+      std::memcpy(characters + at, &chunks_[chunk - 1], left < sizeof(chunk_type) ? left : sizeof(chunk_type));
+    }
+    return {characters, head.text_length[side]};
+  }
+  template <class Summary, class... Texts>
+  void show_texts(const flow_type& flow, Summary& summary, type_list<Texts...>) {
+    ((static_cast<Texts&>(summary).client_hello_text = text_of(flow, 0, workspace_.hello_texts[0]),
+      static_cast<Texts&>(summary).server_hello_text = text_of(flow, 1, workspace_.hello_texts[1])),
+     ...);
   }
   void release_record(flow_type& flow) {
     if (flow.record == 0) return;
@@ -8855,18 +8975,6 @@ template <class Config> class engine {
       return chunks_[chunk - 1].sample[at++];
     };
   }
-  void release_samples(const payload_sample::head& head) {
-    for (const std::uint32_t last : head.sample_chunk) {
-      if (last == 0) continue;
-      std::uint32_t chunk = chunk_links_[last - 1];
-      for (bool more = true; more;) {
-        const std::uint32_t next = chunk_links_[chunk - 1];
-        more = chunk != last;
-        give_back_chunk(chunk);
-        chunk = next;
-      }
-    }
-  }
   void answer_sample(const payload_sample::head& head, payload_sample& sample) {
     for (const direction dir : {fwd, bwd})
       count_sample(head.sampled_bytes[dir], head.sample_chunk[dir], workspace_.histograms[dir]);
@@ -8910,6 +9018,7 @@ template <class Config> class engine {
     fill_facts(summary, flow);
     learn(flow, summary, detail::filtered<detail::is_learned>(wanted{}));
     answer_samples(flow, summary, detail::filtered<detail::samples_payload>(wanted{}));
+    show_texts(flow, summary, detail::filtered<detail::keeps_texts>(wanted{}));
     if constexpr (!keeps_log) {
       copy(flow, summary, detail::filtered<detail::lives_in_slot>(wanted{}));
     } else {
@@ -8983,7 +9092,8 @@ template <class Config> class engine {
   }
 
   /// The one computation under way: too large for a device's stack.
-  struct workspace : std::conditional_t<samples_payload, detail::sample_workspace, detail::nothing> {
+  struct workspace : std::conditional_t<samples_payload, detail::sample_workspace, detail::nothing>,
+                     std::conditional_t<keeps_texts, detail::text_workspace<longest_text>, detail::no_texts> {
     detail::flow_summary<Config, accumulators> summary;
     detail::exact_forms<Config, exact> exact_samples;
     row features;
