@@ -30,6 +30,7 @@ using fb::zeros;
 using fb::operator+;
 
 using numbers = std::vector<unsigned>;
+using sizes = std::vector<std::size_t>;
 
 /// Random numbers, the same on every target.
 class dice {

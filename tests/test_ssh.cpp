@@ -77,7 +77,7 @@ TEST_CASE("identification lines, as they should be and otherwise") {
   };
   for (const row& r : rows) {
     CAPTURE(r.line);
-    for (const std::size_t size : {1, 2, 5, 1400}) CHECK(identified(ascii(r.line), size) == r.what);
+    for (const std::size_t size : sizes{1, 2, 5, 1400}) CHECK(identified(ascii(r.line), size) == r.what);
   }
 }
 
@@ -100,11 +100,11 @@ TEST_CASE("what is there of a line that has not ended is told, from the hyphen o
 }
 
 TEST_CASE("a line ends within 255 bytes, or nothing behind it is read") {
-  for (const std::size_t length : {253, 254, 255, 256, 257, 400}) {
+  for (const std::size_t length : sizes{253, 254, 255, 256, 257, 400}) {
     const std::string software(length - 9, 'x');  // with "SSH-2.0-" and LF: `length` bytes
     const octets line = ascii("SSH-2.0-" + software + "\n");
     REQUIRE(line.size() == length);
-    for (const std::size_t size : {1, 100, 254, 255, 256, 1400}) {
+    for (const std::size_t size : sizes{1, 100, 254, 255, 256, 1400}) {
       CHECK(identified(line, size) == "2.0 " + software.substr(0, 247));
       const octets stream = line + kexinit(lists_of("c"));
       CHECK((ask(conversation(stream, {}, size)).at("ssh_hassh") != "") == (length <= 255));
@@ -117,7 +117,7 @@ TEST_CASE("a line ends within 255 bytes, or nothing behind it is read") {
 
 TEST_CASE("the line starts at offset 1024 at the latest") {
   for (const std::size_t offset : {1u, 1000u, 1023u, 1024u, 1025u, 1026u, 1400u})
-    for (const std::size_t size : {1, 7, 1024, 1025, 1400}) {
+    for (const std::size_t size : sizes{1, 7, 1024, 1025, 1400}) {
       const octets one_line = octets(offset - 1, 'l') + ascii("\n"), many(offset, '\n');
       const std::string wanted = offset <= 1024 ? "2.0 y" : "-";
       CHECK(identified(one_line + ascii("SSH-2.0-y\r\n"), size) == wanted);
@@ -143,7 +143,7 @@ TEST_CASE("packets follow a line of version 1.99 or from 2.0 on") {
 // ---- KEXINIT
 
 TEST_CASE("HASSH of both sides, whatever the segments") {
-  for (const std::size_t size : {1, 2, 3, 5, 6, 7, 50, 333, 1400}) {
+  for (const std::size_t size : sizes{1, 2, 3, 5, 6, 7, 50, 333, 1400}) {
     const answers got = whole_exchange(size);
     CHECK(got.at("ssh_version") == "2.0");
     CHECK(got.at("ssh_client_software") == "OpenSSH_9.6");
@@ -335,7 +335,7 @@ struct small_buffer : roomy {
 
 TEST_CASE("a KEXINIT larger than the buffer is dropped, the counts are not") {
   const octets large = kexinit({std::string(400, 'k'), std::string(400, 'h'), "", "", "", "", "", "", "", ""});
-  for (const std::size_t size : {30, 1400}) {
+  for (const std::size_t size : sizes{30, 1400}) {
     const octets stream = ascii("SSH-2.0-long_software\n") + large + newkeys + octets(10, 1);
     const answers got = ask<small_buffer>(conversation(stream, {}, size));
     CHECK(got.at("ssh_hassh") == "");

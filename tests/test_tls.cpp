@@ -183,8 +183,8 @@ TEST_CASE("JA4 of the published vector") {
                0xCCA8, 0xC013, 0xC014, 0x009C, 0x009D, 0x002F, 0x0035};
   client_hello hello;
   hello.ciphers = o.ciphers;
-  for (const unsigned type : {0x001B, 0x0000, 0x0033, 0x0010, 0x4469, 0x0017, 0x002D, 0x000D, 0x0005, 0x0023, 0x0012,
-                              0x002B, 0xFF01, 0x000B, 0x000A, 0x0015}) {
+  for (const unsigned type : numbers{0x001B, 0x0000, 0x0033, 0x0010, 0x4469, 0x0017, 0x002D, 0x000D, 0x0005, 0x0023,
+                                     0x0012, 0x002B, 0xFF01, 0x000B, 0x000A, 0x0015}) {
     octets data;
     if (type == 0x0010) data = alpn({ascii("h2")});
     if (type == 0x002B) data = vector<1>(list16({0x0304, 0x0303}));
@@ -673,7 +673,7 @@ TEST_CASE("the same conversation in segments and records of every size") {
     answers wanted = ask(conversation(handshake(client), handshake(other), 16000));
     CHECK(wanted.at("ja3_hash") != "");
     wanted.erase("tls_handshake_packets");
-    for (const std::size_t size : {1, 2, 3, 4, 5, 6, 7, 33, 100, 536, 1000})
+    for (const std::size_t size : sizes{1, 2, 3, 4, 5, 6, 7, 33, 100, 536, 1000})
       CHECK(difference(ask(conversation(handshake(client), handshake(other), size)), wanted) == "");
     for (std::size_t size = 1; size <= 200; size += size < 12 ? 1 : 47)
       CHECK(difference(ask(conversation(handshake_in(client, size), handshake_in(other, size))), wanted) == "");
@@ -777,8 +777,8 @@ TEST_CASE("when both sides open with a ClientHello the initiator is the client, 
   two = two.with(0, sni(ascii("two"))).with(16, alpn({ascii("h2")})).with(51, vector<2>(key_share(29, 32)));
   const octets first = handshake(message(one)), second = handshake(message(two));
   answers wanted = ask(opening() + pieces_of(true, client_start, first));
-  const std::size_t sizes[] = {1, 30, 1000};
-  for (const std::size_t size : sizes) {
+
+  for (const std::size_t size : sizes{1, 30, 1000}) {
     const segments a = pieces_of(true, client_start, first, size), b = pieces_of(false, server_start, second, size);
     wanted["tls_handshake_packets"] = std::to_string(a.size());
     CHECK(difference(ask(opening() + a + b), wanted) == "");
