@@ -3115,6 +3115,7 @@ template <class Config, bool Tls, bool Ssh> class handshake_reader {
       fresh.streams[dir] = r.streams[dir];
       fresh.opens_with[dir] = r.opens_with[dir];
       fresh.handshake_packets[dir] = r.handshake_packets[dir];
+      if (dir != second) fresh.streams[dir].is_walked = 0;
     }
     r = fresh;
   }

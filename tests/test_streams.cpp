@@ -104,7 +104,8 @@ struct tls_side {
       if (type == 20 && !is_whole(messages)) return;  // amid the first message
       at += 5 + length;
     }
-    if (messages.size() >= 6 && (messages[0] == 1 || messages[0] == 2) && messages[4] == 3 && messages[5] <= 4)
+    const bool is_hello = messages.size() >= 6 && (messages[1] != 0 || messages[2] != 0 || messages[3] >= 2);
+    if (is_hello && (messages[0] == 1 || messages[0] == 2) && messages[4] == 3 && messages[5] <= 4)
       opens_with = messages[0];
   }
   /// The records, when they begin with a hello.

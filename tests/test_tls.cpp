@@ -811,6 +811,11 @@ TEST_CASE("when both sides open with a ServerHello the initiator's peer is the s
   wanted["tls_handshake_packets"] = "2";
   CHECK(difference(ask(opening() + a + b), wanted) == "");
   CHECK(difference(ask(opening() + b + a), wanted) == "");
+  // A Certificate of the initiator that goes on meanwhile.
+  const segments halves = pieces_of(true, client_start, first, 70);
+  REQUIRE(halves.size() == 2);
+  wanted["tls_handshake_packets"] = "3";
+  CHECK(difference(ask(opening() + segments{halves[0]} + b + segments{halves[1]}), wanted) == "");
 }
 
 // ---- Packets that count
