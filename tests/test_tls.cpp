@@ -480,6 +480,30 @@ TEST_CASE("every truncation and every flipped bit of a ServerHello stay inside i
   }
 }
 
+TEST_CASE("lying lengths of records, messages and certificates say the same in any segments") {
+  const octets client = handshake(message(browser()));
+  const octets server =
+      handshake(message(server_hello{}) + certificates({300, 400}) + named_curve(23, 65) + hello_done);
+  dice random(23);
+  for (int round = 0; round < 400; ++round) {
+    octets lying = random.one_in(2) ? client : server;
+    // Record and message header, or the header of the Certificate and its lists.
+    const std::size_t places[] = {3, 4, 6, 7, 8, 53, 54, 55, 56, 57, 58, 59, 60, 61};
+    for (unsigned lies = 1 + random.below(3); lies > 0; --lies) {
+      std::uint8_t& octet = lying[places[random.below(14)]];
+      const unsigned values[] = {0, octet - 1u, octet + 1u, 255, random.below(256)};
+      octet = static_cast<std::uint8_t>(values[random.below(5)]);
+    }
+    if (random.one_in(3)) std::fill(lying.begin() + 6, lying.begin() + 9, std::uint8_t{255});
+    const bool of_client = random.one_in(2);
+    const octets& a = of_client ? lying : client;
+    const octets& b = of_client ? server : lying;
+    answers whole = ask(conversation(a, b, 16000));
+    whole.erase("tls_handshake_packets");
+    REQUIRE(difference(ask(conversation(a, b, 1 + random.below(9))), whole) == "");
+  }
+}
+
 // ---- Key exchange, certificates, resumption
 
 TEST_CASE("the key exchange of a ServerKeyExchange: curves, primes, and what is neither") {
