@@ -2234,14 +2234,17 @@ struct tls_client_hello {
     return detail::find_alpn(
         alpn, [](bytes name) { return name.length != 2 || !detail::is_grease(detail::wire_numbers{name}[0]); });
   }
-  detail::tls_key_share first_key_share() const {
+  /// False when there is none.
+  bool first_key_share(detail::tls_key_share& share) const {
     for (reader shares(detail::inner_vector<2>(key_shares)); shares.left() != 0;) {
       const std::uint16_t group = shares.take<2>().u16<0>();
       const bytes value = shares.vector<2>();
       if (shares.failed()) break;
-      if (!detail::is_grease(group)) return {group, static_cast<std::uint16_t>(value.length)};
+      if (detail::is_grease(group)) continue;
+      share = {group, static_cast<std::uint16_t>(value.length)};
+      return true;
     }
-    return {};
+    return false;
   }
 };
 
@@ -3616,11 +3619,21 @@ template <std::size_t Capacity> struct wire_text {
   text_view view() const { return {characters, length}; }
 };
 
-/// One packet on its way through a stream, and whether it was counted for a unit of the protocol.
+/// Whether a packet was counted for a unit of the protocol, or waits for the end of the header that its bytes are in.
+enum class tally : std::uint8_t { open, waiting, counted };
+
+/// One packet on its way through a stream.
 struct passing_packet {
   bool from_client, on_dns_port;
-  bool counted;
+  tally state;
   bool in_header;  ///< brought bytes of a header that is not complete yet
+  bool settles;    ///< this run of its bytes completed the header that others wait for
+  tally outcome;   ///< what became of those
+
+  /// Passes the outcome on to another packet.
+  void tell(tally& other) const {
+    if (settles && other == tally::waiting) other = outcome;
+  }
 };
 
 /// Counts packets that bring bytes of certain units (handshake records, key exchange packets), which only a complete
@@ -3630,10 +3643,13 @@ struct unit_counter {
   std::uint32_t waiting : 3;  ///< packets whose bytes so far all stand in the incomplete header, of at most 6 bytes
 
   void count(passing_packet& now) {
-    if (!now.counted) ++packets;
-    now.counted = true;
+    if (now.state != tally::counted) ++packets;
+    now.state = tally::counted;
   }
   void header_is_complete(passing_packet& now, bool wanted) {
+    if (!now.settles) now.outcome = wanted ? tally::counted : tally::open;
+    now.settles = true;
+    now.tell(now.state);
     if (wanted) {
       packets = (packets + waiting) & 0x1FFFFFFFu;
       count(now);
@@ -3641,9 +3657,13 @@ struct unit_counter {
     waiting = 0;
     now.in_header = false;
   }
-  void packet_is_over(passing_packet& now) {
-    if (!now.counted && now.in_header) ++waiting;
-    now.counted = now.counted || now.in_header;
+  /// Behind each run of a packet's bytes.
+  void run_is_over(passing_packet& now) {
+    if (now.in_header && now.state == tally::open) {
+      ++waiting;
+      now.state = tally::waiting;
+    }
+    now.in_header = false;
   }
 };
 
@@ -3685,12 +3705,12 @@ struct tls_facts {
   ja4_fingerprint ja4;
   opening opens_with[2];  ///< the hello that the direction's stream opens with
   std::uint8_t session_id_length;
-  direction client_hello_from, server_hello_from;
   bool has_client_hello : 1, has_server_hello : 1, server_hello_is_retry : 1;
-  bool has_ticket : 1, has_psk : 1, has_early_data : 1, server_has_psk : 1, server_has_share : 1, same_session_id : 1;
+  bool has_ticket : 1, has_psk : 1, has_early_data : 1, offers_share : 1, server_has_psk : 1, server_has_share : 1,
+      same_session_id : 1;
   bool has_certificate : 1, has_key_exchange : 1, has_hello_done : 1, has_cipher_change : 1,
       cipher_change_was_early : 1;
-  std::uint32_t session_id_digest;  ///< of the hello that came first
+  std::uint32_t session_id_digest;  ///< of the client's hello, of the server's before that
   std::uint16_t offered_version, cipher_count, extension_count;
   std::uint16_t chosen_version, cipher;
   detail::tls_key_share offered_share, chosen_share;
@@ -3809,8 +3829,8 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> struct handshak
 /// A stretch of a stream that came too early.
 struct held_piece {
   std::uint16_t offset, length;  // in the stream
-  std::uint8_t packet;           // which one brought it: one packet may fill several holes
-  bool counted;
+  std::uint16_t packet;          // which one brought it: one packet may fill several holes
+  tally state;                   // of that packet
 };
 
 template <class Config> struct held_octets {
@@ -3826,7 +3846,8 @@ template <class Config> struct handshake_buffer {
   std::uint16_t newer, older;  // in the order of taking
   std::uint16_t origin;        // offset in the stream of octets[0]
   std::uint16_t joined;
-  std::uint8_t stream, held, packets;
+  std::uint16_t packets;  // that brought held pieces, each at least a new byte of the window
+  std::uint8_t stream, held;
   union {
     held_octets<Config> tcp;
     byte_window<Config::handshake_buffer_bytes, Config::held_pieces> crypto;  // of a QUIC connection
@@ -3895,8 +3916,8 @@ template <class Config, std::size_t Capacity> class buffer_pool {
     buffer& b = (*this)[number];
     b.record = record;
     b.stream = static_cast<std::uint8_t>(stream);
-    b.origin = b.joined = 0;
-    b.held = b.packets = 0;
+    b.origin = b.joined = b.packets = 0;
+    b.held = 0;
     b.crypto.clear();
     b.newer = 0;
     b.older = newest_;
@@ -3961,11 +3982,13 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
   bool was_dropped(const slot& flow) const {
     if (flow.handshake_marked(slot::dropped)) return true;
     if (flow.record == 0) return false;
-    if (record(flow).lost != 0) return true;
-    for (const std::uint16_t buffer : record(flow).buffers)
-      if (buffer != 0 && buffers_[buffer].held != 0) return true;
+    const record_type& r = record(flow);
     if constexpr (Quic)
-      if (protocol_of(flow) == handshake_protocol::quic) return record(flow).quic.facts.hello_lost;
+      if (r.protocol == handshake_protocol::quic)
+        return !r.quic.facts.has_hello && (r.lost != 0 || r.quic.facts.hello_lost);
+    if (r.lost != 0) return true;
+    for (const std::uint16_t buffer : r.buffers)
+      if (buffer != 0 && buffers_[buffer].held != 0) return true;
     return false;
   }
   /// The sender of the first SYN without ACK is the client, of one with ACK the server; without a SYN the side on the
@@ -4013,6 +4036,7 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
   void read(slot& flow, const packet& p) {
     if constexpr (reads_streams)
       if (p.has_tcp_header) {
+        if (flow.record != 0 && record(flow).lost != 0) note_losses(flow);
         read_segment(flow, p);
         if (flow.record != 0 && is_useless(flow)) give_back_record(flow);
         return;
@@ -4161,10 +4185,11 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
       s.next_sequence = sequence - static_cast<std::uint32_t>(offset);
       s.stage = place::at_start;
     }
-    if ((flow.record != 0 && (record(flow).lost >> p.dir & 1) != 0) || offset > out_of_reach) return lose(flow, p.dir);
+    if (offset > out_of_reach) return lose(flow, p.dir);
     bytes part = unread_part(s, p, offset);
     std::uint32_t at = static_cast<std::uint32_t>(offset);
-    passing_packet now{p.dir == client_of(flow, p), Dns && is_on_dns_port(p), false, false};
+    passing_packet now{p.dir == client_of(flow, p), Dns && is_on_dns_port(p), tally::open, false, false, tally::open};
+    bool is_held = false;
     for (;;) {
       const std::size_t there = length_that_is_there(flow, p.dir, at);
       part = part.after(there);
@@ -4173,13 +4198,17 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
       const bytes run = part_before_held(flow, p.dir, at, part);
       if (at == s.read) {
         deliver(flow, p.dir, run, now);
-        packet_is_over(flow, p.dir, now);
+        if (buffer_type* const buffer = buffer_of(flow, p.dir))
+          for (unsigned piece = 0; piece < buffer->held; ++piece) now.tell(buffer->tcp.pieces[piece].state);
         deliver_held(flow, p.dir, now);
       } else if (!hold(flow, p.dir, static_cast<std::uint16_t>(at), run)) {
         return lose(flow, p.dir);
+      } else {
+        is_held = true;
       }
     }
-    if (buffer_type* const buffer = buffer_of(flow, p.dir)) ++buffer->packets;
+    buffer_type* const buffer = buffer_of(flow, p.dir);
+    if (is_held && buffer != nullptr) ++buffer->packets;
   }
   /// What of the part comes before the next piece that is held.
   bytes part_before_held(const slot& flow, direction dir, std::uint32_t at, bytes part) {
@@ -4206,24 +4235,26 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
     if (buffer.held == Config::held_pieces || begin + piece.length > buffer_bytes) return false;
     unsigned at = buffer.held++;
     for (; at > 0 && buffer.tcp.pieces[at - 1].offset > offset; --at) buffer.tcp.pieces[at] = buffer.tcp.pieces[at - 1];
-    buffer.tcp.pieces[at] = {offset, static_cast<std::uint16_t>(piece.length), buffer.packets, false};
+    buffer.tcp.pieces[at] = {offset, static_cast<std::uint16_t>(piece.length), buffer.packets, tally::open};
     std::memcpy(buffer.tcp.octets + begin, piece.data, piece.length);
     return true;
   }
-  void deliver_held(slot& flow, direction dir, const passing_packet& like) {
+  /// What follows a run of the packet that came last.
+  void deliver_held(slot& flow, direction dir, passing_packet& last) {
     for (unsigned turn = 0; turn < Config::held_pieces; ++turn) {
       buffer_type* const buffer = buffer_of(flow, dir);
       if (buffer == nullptr || buffer->held == 0 || buffer->tcp.pieces[0].offset != flow.streams[dir].read) return;
       const held_piece piece = buffer->tcp.pieces[0];
       --buffer->held;
       for (unsigned at = 0; at < buffer->held; ++at) buffer->tcp.pieces[at] = buffer->tcp.pieces[at + 1];
-      passing_packet now{like.from_client, like.on_dns_port, piece.counted, false};
+      passing_packet now{last.from_client, last.on_dns_port, piece.state, false, false, tally::open};
       deliver(flow, dir, {buffer->tcp.octets + (piece.offset - buffer->origin), piece.length}, now);
-      packet_is_over(flow, dir, now);
+      now.tell(last.state);
       if (buffer_type* const rest = buffer_of(flow, dir)) {
-        for (unsigned at = 0; at < rest->held; ++at)
-          rest->tcp.pieces[at].counted =
-              rest->tcp.pieces[at].counted || (now.counted && rest->tcp.pieces[at].packet == piece.packet);
+        for (unsigned at = 0; at < rest->held; ++at) {
+          if (rest->tcp.pieces[at].packet == piece.packet) rest->tcp.pieces[at].state = now.state;
+          now.tell(rest->tcp.pieces[at].state);
+        }
         if (rest->held == 0 && rest->joined == 0) give_back_buffer(flow, dir);
       }
     }
@@ -4232,6 +4263,7 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
   void deliver(slot& flow, direction dir, bytes run, passing_packet& now) {
     stream_position& s = flow.streams[dir];
     const std::uint16_t at = s.read;
+    now.settles = false;
     s.read = static_cast<std::uint16_t>(s.read + run.length);
     s.next_sequence += static_cast<std::uint32_t>(run.length);
     if (s.stage == place::at_start) choose_reading(flow, s, run, now.on_dns_port);
@@ -4245,7 +4277,8 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
       if constexpr (Dns)
         if (protocol_of(flow) == handshake_protocol::dns) read_dns(flow, dir, begin, run);
     }
-    if (s.read == stream_window) end_stream(flow, dir);
+    run_is_over(flow, dir, now);
+    if (s.read == stream_window || s.stage == place::over) end_stream(flow, dir);
   }
   /// On the port of DNS, where the first two bytes would be a message of more than 5,376 bytes.
   static bool is_clearly_tls(bytes run) { return may_be_tls(run) && (run.length < 2 || run.data[1] == 3); }
@@ -4283,11 +4316,11 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
     }
     return run.after(behind);
   }
-  void packet_is_over(slot& flow, direction dir, passing_packet& now) {
+  void run_is_over(slot& flow, direction dir, passing_packet& now) {
     if constexpr (Tls)
-      if (protocol_of(flow) == handshake_protocol::tls) record(flow).tls.handshake_packets[dir].packet_is_over(now);
+      if (protocol_of(flow) == handshake_protocol::tls) record(flow).tls.handshake_packets[dir].run_is_over(now);
     if constexpr (Ssh)
-      if (protocol_of(flow) == handshake_protocol::ssh) record(flow).ssh.kex_packets[dir].packet_is_over(now);
+      if (protocol_of(flow) == handshake_protocol::ssh) record(flow).ssh.kex_packets[dir].run_is_over(now);
   }
   /// Nothing more is wanted of the direction.
   void end_stream(slot& flow, direction dir) {
@@ -4314,6 +4347,12 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
     if constexpr (Ssh)
       if (r.protocol == handshake_protocol::ssh) return r.ssh.version[fwd].length + r.ssh.version[bwd].length == 0;
     return false;
+  }
+  /// Streams whose buffer was taken away end.
+  void note_losses(slot& flow) {
+    for (const direction dir : {fwd, bwd})
+      if ((record(flow).lost >> dir & 1) != 0) lose(flow, dir);
+    record(flow).lost = 0;
   }
   void note_cut(slot& flow, bool cut) {
     if (cut) flow.handshake_marks |= slot::name_cut;
@@ -4374,7 +4413,9 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
     if (!t.any_message) return forget(r, dir), false;  // a stream opens with a hello
     if (r.is_server(dir) && !r.has_cipher_change) {
       r.has_cipher_change = true;
-      r.cipher_change_was_early = !r.has_key_exchange && !r.has_hello_done;
+      const bool amid_exchange =
+          t.is_walked && t.message_have == message_header && t.message_type == tls_constant::server_key_exchange;
+      r.cipher_change_was_early = (!r.has_key_exchange || amid_exchange) && !r.has_hello_done;
     }
     // after a HelloRetryRequest the ServerHello is still to come
     t.is_encrypted = !(r.is_server(dir) && r.has_server_hello && r.server_hello_is_retry);
@@ -4423,24 +4464,23 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
     if (!r.is_server(dir)) return true;
     if (t.message_type == certificate) t.is_walked = !r.has_certificate, r.has_certificate = true;
     if (t.message_type == server_key_exchange) t.is_walked = !r.has_key_exchange, r.has_key_exchange = true;
-    if (t.message_type == server_hello_done) r.has_hello_done = true;
     return true;
   }
   /// The first complete ClientHello of the client, and the first ServerHello of the server that is no retry. The
   /// stream's first hello is wanted before it is known whose it is.
   static bool is_wanted(const tls_record<Config>& r, const tls_stream& t, direction dir) {
     if (t.message_type == tls_constant::client_hello)
-      return (!t.any_message || r.is_client(dir)) &&
-             (!r.has_client_hello || (dir == fwd && r.client_hello_from == bwd));
-    return (!t.any_message || r.is_server(dir)) &&
-           (!r.has_server_hello || r.server_hello_is_retry || (dir == bwd && r.server_hello_from == fwd));
+      return !t.any_message || (r.is_client(dir) && !r.has_client_hello);
+    return !t.any_message || (r.is_server(dir) && (!r.has_server_hello || r.server_hello_is_retry));
   }
   bool read_message(slot& flow, direction dir, std::uint16_t at, bytes part, tls_record<Config>& r, tls_stream& t) {
     if (!t.any_message && r.opens_with[dir] == tls_facts::neither) {
       for (std::size_t next = 0; next < part.length && t.opening_have < 2; ++next, ++t.opening_have)
         if (!opens_hello(t, part.data[next])) return forget(r, dir), end_stream(flow, dir), false;
-      if (t.opening_have == 2)
+      if (t.opening_have == 2) {
         r.opens_with[dir] = t.message_type == tls_constant::client_hello ? tls_facts::client : tls_facts::server;
+        if (r.opens_with[fwd] == r.opens_with[bwd]) settle_sides(r, dir);
+      }
     }
     if (t.is_collected) {
       if (part.length == t.message_left && !t.is_split) {
@@ -4455,6 +4495,19 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
       t.message_type == tls_constant::certificate ? r.certificates.read(part) : r.key_exchange.read(part);
     return true;
   }
+  /// Both streams open with the same hello. What the one told that opened first was not of that side if the other one's
+  /// takes precedence; and nobody has the opposite side.
+  static void settle_sides(tls_record<Config>& r, direction second) {
+    if (!r.is_client(second) && !r.is_server(second)) return;
+    tls_record<Config> fresh{};
+    for (const direction dir : {fwd, bwd}) {
+      fresh.streams[dir] = r.streams[dir];
+      fresh.opens_with[dir] = r.opens_with[dir];
+      fresh.handshake_packets[dir] = r.handshake_packets[dir];
+      if (dir != second) fresh.streams[dir].is_walked = 0;
+    }
+    r = fresh;
+  }
   /// The version of a hello: 3.0 to 3.4, or of a ServerHello in a draft of TLS 1.3, 0x7Fxx.
   static bool opens_hello(tls_stream& t, std::uint8_t octet) {
     if (t.opening_have == 0) {
@@ -4466,6 +4519,7 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
   bool end_message(slot& flow, direction dir, tls_record<Config>& r, tls_stream& t) {
     t.message_have = 0;
     t.any_message = 1;
+    if (t.message_type == tls_constant::server_hello_done && r.is_server(dir)) r.has_hello_done = true;
     if (t.is_collected && t.is_split) {
       const buffer_type& buffer = *buffer_of(flow, dir);
       use_hello(flow, dir, {buffer.tcp.octets, buffer.joined}, r, t);
@@ -4474,17 +4528,14 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
     return true;
   }
   void use_hello(slot& flow, direction dir, bytes message, tls_record<Config>& r, const tls_stream& t) {
-    if (t.message_type == tls_constant::client_hello)
-      use_client_hello(flow, dir, message, r);
-    else
-      use_server_hello(flow, dir, message, r);
+    if (t.message_type == tls_constant::client_hello && r.is_client(dir)) use_client_hello(flow, message, r);
+    if (t.message_type == tls_constant::server_hello && r.is_server(dir)) use_server_hello(flow, message, r);
   }
-  void use_client_hello(slot& flow, direction dir, bytes message, tls_record<Config>& r) {
+  void use_client_hello(slot& flow, bytes message, tls_record<Config>& r) {
     tls_client_hello hello;
     if (!hello.parse(message)) return;
-    compare_sessions(r, hello.session_id, r.has_server_hello);
+    compare_sessions(r, hello.session_id, r.has_server_hello, true);
     r.has_client_hello = true;
-    r.client_hello_from = dir;
     r.session_id_length = static_cast<std::uint8_t>(hello.session_id.length);
     r.offered_version = hello.highest_version(tls_version_number);
     r.cipher_count = static_cast<std::uint16_t>(hello.ciphers.count());
@@ -4492,18 +4543,17 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
     r.has_ticket = hello.has_ticket;
     r.has_psk = hello.has_psk;
     r.has_early_data = hello.has_early_data;
-    r.offered_share = hello.first_key_share();
+    r.offers_share = hello.first_key_share(r.offered_share);
     note_cut(flow, r.server_name.assign(hello.host_name()));
     if (!r.protocol_is_chosen) note_cut(flow, r.protocol.assign(hello.protocol()));
     fingerprint(hello, 't', r.ja3, r.ja4);
   }
-  void use_server_hello(slot& flow, direction dir, bytes message, tls_record<Config>& r) {
+  void use_server_hello(slot& flow, bytes message, tls_record<Config>& r) {
     tls_server_hello hello;
     if (!hello.parse(message)) return;
-    if (r.has_server_hello && r.server_hello_from == dir && hello.is_retry) return;
-    compare_sessions(r, hello.session_id, r.has_client_hello);
+    if (r.has_server_hello && hello.is_retry) return;
+    compare_sessions(r, hello.session_id, r.has_client_hello, !r.has_client_hello);
     r.has_server_hello = true;
-    r.server_hello_from = dir;
     r.server_hello_is_retry = hello.is_retry;
     r.chosen_version = hello.chosen_version;
     r.cipher = hello.cipher;
@@ -4534,14 +4584,12 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
     digest.finish(ja3);
     ja4 = ja4_of(hello, transport, sorted_);
   }
-  /// Whether both hellos have one session ID, told by a digest (FNV-1a) of the one that came first.
-  static void compare_sessions(tls_facts& facts, bytes id, bool other_is_known) {
+  /// Whether both hellos have one session ID, told by a digest (FNV-1a): of the client's as soon as it is known.
+  static void compare_sessions(tls_facts& facts, bytes id, bool other_is_known, bool keep) {
     std::uint32_t digest = 0x811c9dc5 ^ static_cast<std::uint32_t>(id.length);
     for (std::size_t at = 0; at < id.length; ++at) digest = (digest ^ id.data[at]) * 0x01000193;
-    if (other_is_known)
-      facts.same_session_id = digest == facts.session_id_digest;
-    else
-      facts.session_id_digest = digest;
+    if (other_is_known) facts.same_session_id = digest == facts.session_id_digest;
+    if (keep) facts.session_id_digest = digest;
   }
 
   // ---- 9.4 SSH: identification lines, packets in the clear
@@ -6225,7 +6273,7 @@ struct tls {
     if (tls_key_exchange_group == 0 && shows_key_exchange(t) && !t.server_has_share) {
       name.append("dhe");
       name.append_decimal(t.key_exchange.prime_bits());
-    } else if (tls_key_exchange_group != 0 || t.server_has_share) {
+    } else if (tls_key_exchange_group != 0 || (t.has_server_hello ? t.server_has_share : t.offers_share)) {
       const char* const known = tls_group_name(tls_key_exchange_group);
       known != nullptr ? name.append(known) : append_number(name, "unknown(0x", tls_key_exchange_group);
     }
