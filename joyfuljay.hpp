@@ -2821,8 +2821,6 @@ template <class Config, bool Tls, bool Ssh> class handshake_reader {
       const bytes run = part_before_held(flow, p.dir, at, part);
       if (at == s.read) {
         deliver(flow, p.dir, run, now);
-        if (buffer_type* const buffer = buffer_of(flow, p.dir))
-          for (unsigned piece = 0; piece < buffer->held; ++piece) now.tell(buffer->pieces[piece].state);
         deliver_held(flow, p.dir, now);
       } else if (!hold(flow, p.dir, static_cast<std::uint16_t>(at), run)) {
         return lose(flow, p.dir);
