@@ -4198,8 +4198,6 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
       const bytes run = part_before_held(flow, p.dir, at, part);
       if (at == s.read) {
         deliver(flow, p.dir, run, now);
-        if (buffer_type* const buffer = buffer_of(flow, p.dir))
-          for (unsigned piece = 0; piece < buffer->held; ++piece) now.tell(buffer->tcp.pieces[piece].state);
         deliver_held(flow, p.dir, now);
       } else if (!hold(flow, p.dir, static_cast<std::uint16_t>(at), run)) {
         return lose(flow, p.dir);
@@ -4233,9 +4231,12 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
     buffer_type& buffer = take_buffer(flow, dir, flow.streams[dir].read);
     const std::size_t begin = std::size_t{offset} - buffer.origin;
     if (buffer.held == Config::held_pieces || begin + piece.length > buffer_bytes) return false;
-    unsigned at = buffer.held++;
-    for (; at > 0 && buffer.tcp.pieces[at - 1].offset > offset; --at) buffer.tcp.pieces[at] = buffer.tcp.pieces[at - 1];
-    buffer.tcp.pieces[at] = {offset, static_cast<std::uint16_t>(piece.length), buffer.packets, tally::open};
+    std::size_t at = 0;
+    while (at < buffer.held && buffer.tcp.pieces[at].offset < offset) ++at;
+    held_piece* const place_for_it = buffer.tcp.pieces + at;
+    std::memmove(place_for_it + 1, place_for_it, (buffer.held - at) * sizeof(held_piece));
+    ++buffer.held;
+    *place_for_it = {offset, static_cast<std::uint16_t>(piece.length), buffer.packets, tally::open};
     std::memcpy(buffer.tcp.octets + begin, piece.data, piece.length);
     return true;
   }
@@ -4246,7 +4247,7 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
       if (buffer == nullptr || buffer->held == 0 || buffer->tcp.pieces[0].offset != flow.streams[dir].read) return;
       const held_piece piece = buffer->tcp.pieces[0];
       --buffer->held;
-      for (unsigned at = 0; at < buffer->held; ++at) buffer->tcp.pieces[at] = buffer->tcp.pieces[at + 1];
+      std::memmove(buffer->tcp.pieces, buffer->tcp.pieces + 1, buffer->held * sizeof(held_piece));
       passing_packet now{last.from_client, last.on_dns_port, piece.state, false, false, tally::open};
       deliver(flow, dir, {buffer->tcp.octets + (piece.offset - buffer->origin), piece.length}, now);
       now.tell(last.state);

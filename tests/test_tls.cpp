@@ -880,6 +880,10 @@ TEST_CASE("a packet whose bytes all lie in a header that turns out to be an aler
   const segment middle{true, client_start + 3, slice(alert + hello, 3, 6)};
   const segment around{true, client_start, alert + hello};
   CHECK(ask(opening() + segments{middle, around}).at("tls_handshake_packets") == "1");
+  // One that brings nothing but the alert, around the end of its header.
+  const segment only_alert{true, client_start, alert};
+  CHECK(ask(opening() + segments{middle, only_alert} + pieces_of(true, behind, hello)).at("tls_handshake_packets") ==
+        "1");
   // The same with the hello in front of the hole: its packet waits with it.
   const segment outer{true, client_start + 1, slice(alert + hello, 1, alert.size() + hello.size())};
   const segment start{true, client_start, slice(alert, 0, 1)};
