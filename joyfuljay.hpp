@@ -3829,6 +3829,9 @@ template <class Config> struct handshake_buffer {
   };
 };
 
+/// Defined in the tests, where it holds what the engine counts against what its flows hold.
+template <class Engine> struct engine_audit;
+
 /// In place of all that, in an engine whose groups ask for no handshake.
 struct no_handshakes {
   struct slot {};
@@ -3918,6 +3921,8 @@ template <class Config, std::size_t Capacity> class buffer_pool {
 /// Records and buffers, and everything that reads into them. The engine gives flows their records, because for want of
 /// one it ends another flow; a buffer is taken away from the stream that holds one longest.
 template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake_reader {
+  template <class Engine> friend struct engine_audit;
+
  public:
   static constexpr bool reads_streams = Tls || Ssh || Dns;
   using slot = handshake_slot<reads_streams, Quic>;
@@ -8308,6 +8313,7 @@ template <class Config> class engine {
 
  private:
   friend view;
+  friend struct detail::engine_audit<engine>;
 
   // What this configuration is made of.
   using accumulators = decltype(detail::accumulators_of(groups{}));
