@@ -187,8 +187,8 @@ inline const char* fault(const jj::engine_statistics& s) {
   for (const std::uint64_t count : s.rows) rows += count;
   rows -= s.rows[static_cast<std::size_t>(jj::end_reason::snapshot)];
   if (s.flows_created != rows + s.open_flows) return "flows created are not rows and open flows";
-  const std::uint64_t evicted = s.evicted_for_slot + s.evicted_for_chunk + s.evicted_for_long_state +
-                                s.evicted_for_record + s.evicted_for_chain;
+  const std::uint64_t evicted =
+      s.evicted_for_slot + s.evicted_for_chunk + s.evicted_for_long_state + s.evicted_for_record + s.evicted_for_chain;
   if (s.rows[static_cast<std::size_t>(jj::end_reason::evicted)] != evicted) return "evictions have other causes";
   if (s.open_flows > s.most_open_flows || s.used_chunks > s.most_used_chunks ||
       s.used_long_states > s.most_used_long_states || s.used_records > s.most_used_records)

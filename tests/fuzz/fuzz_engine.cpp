@@ -105,8 +105,7 @@ class script {
     const std::unique_ptr<std::uint8_t[]> exact(new std::uint8_t[offset + captured]);
     if (captured != 0) std::memcpy(exact.get() + offset, bytes, captured);
     const std::uint32_t wire_length = std::uint32_t{data[3]} << (data[4] % 24);
-    const auto fed =
-        engine_.feed({exact.get() + offset, captured, wire_length, now_ns_, links[data[0] % 16]}, *this);
+    const auto fed = engine_.feed({exact.get() + offset, captured, wire_length, now_ns_, links[data[0] % 16]}, *this);
     seen_.note(fed);
     must((fed.what == jj::verdict::counted) == static_cast<bool>(fed.flow));
     if (!fed.flow || data[4] < 0xC0) return;

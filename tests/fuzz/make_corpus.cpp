@@ -29,8 +29,8 @@ std::vector<unsigned char> commands_of(capture_file::reader& reader) {
     const auto* const found = std::find(std::begin(links), std::end(links), record.link_type);
     const std::size_t captured = std::min(record.captured, longest_frame);
     const bool steps_back = record.time_ns < before;
-    const shifted step = shifted_of(static_cast<std::uint64_t>(steps_back ? before - record.time_ns
-                                                                          : record.time_ns - before));
+    const shifted step =
+        shifted_of(static_cast<std::uint64_t>(steps_back ? before - record.time_ns : record.time_ns - before));
     const shifted wire = shifted_of(record.wire_length);
     before = record.time_ns;
     out.push_back(static_cast<unsigned char>(found - std::begin(links)));
