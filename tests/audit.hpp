@@ -19,6 +19,7 @@ template <class Config> struct engine_audit<engine<Config>> {
   using flow_type = typename audited::flow_type;
 
   explicit engine_audit(audited& e) : engine_(e) {}
+  unsigned longest_chain = 0;  ///< after fault()
 
   const char* fault() {
     if (const char* wrong = lists()) return wrong;
@@ -63,6 +64,7 @@ template <class Config> struct engine_audit<engine<Config>> {
         word = engine_.next_[number - 1];
       }
       found += length;
+      if (length > longest_chain) longest_chain = length;
     }
     return found == flows_.size() ? nullptr : "the index does not hold each open flow once";
   }
@@ -168,7 +170,7 @@ struct account {
   std::uint64_t reported_packets = 0;
   const char* row_fault = nullptr;
 
-  template <class Fed> const Fed& note(const Fed& answer) {
+  template <class Fed> Fed note(const Fed& answer) {
     ++fed;
     counted += answer.what == jj::verdict::counted;
     return answer;
