@@ -293,6 +293,7 @@ struct engine_statistics {
   std::uint32_t used_chunks, most_used_chunks;  ///< of logs and payload samples
   std::uint32_t used_long_states, most_used_long_states;
   std::uint32_t used_records, most_used_records;  ///< of handshakes
+  std::uint32_t refused_calls;                    ///< of tick, flush and the like from inside a sink
   bool seeded;                                    ///< false: the flow table runs under the public key 0
 };
 
@@ -2051,7 +2052,7 @@ inline bool parse_transport(reader& input, packet& p, std::uint32_t body) {
 /// Takes a frame apart. Anything but `counted` leaves `p` unspecified. `Link` is fixed or `per_frame`.
 template <link_type Link> verdict parse_frame(const frame& f, packet& p) {
   constexpr std::size_t longest = 0xFFFFFFFF;
-  const std::size_t captured = f.captured < longest ? f.captured : longest;
+  const std::size_t captured = f.data == nullptr ? 0 : f.captured < longest ? f.captured : longest;
   p.time_ns = f.time_ns;
   p.frame_len = f.wire_length > captured ? f.wire_length : static_cast<std::uint32_t>(captured);
 
@@ -3854,6 +3855,9 @@ template <class Config> struct handshake_buffer {
   };
 };
 
+/// Defined in the tests, where it holds what the engine counts against what its flows hold.
+template <class Engine> struct engine_audit;
+
 /// In place of all that, in an engine whose groups ask for no handshake.
 struct no_handshakes {
   struct slot {};
@@ -3952,6 +3956,8 @@ template <std::size_t HelloBytes> struct hello_text {
 /// Records and buffers, and everything that reads into them. The engine gives flows their records, because for want of
 /// one it ends another flow; a buffer is taken away from the stream that holds one longest.
 template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts> class handshake_reader {
+  template <class Engine> friend struct engine_audit;
+
  public:
   static constexpr bool reads_streams = Tls || Ssh || Dns;
   using slot = handshake_slot<reads_streams, Quic>;
@@ -8285,7 +8291,8 @@ template <class Row> struct callback_sink {
 /// A sink is called as sink(const row&, const flow_view&, end_reason), once for every flow that ends and for every
 /// snapshot. The rules of a sink:
 ///   1. Row and view are valid during the call only; copy what you keep (lists in the row point into the engine).
-///   2. It may read the flow, but not call feed, tick or flush of this engine: those are refused.
+///   2. It may read the flow, but not call feed, tick, flush, refresh or clear_connections of this engine: those are
+///      refused and counted.
 ///   3. It must not throw.
 template <class Config> class engine {
  public:
@@ -8349,11 +8356,11 @@ template <class Config> class engine {
   /// Ends flows that are due by the caller's clock, which should be that of the frames: at most `most`, so that a call
   /// has a bound. Returns how many; call again while that equals `most`.
   template <class Sink> std::size_t tick(std::int64_t now_ns, Sink&& sink, std::size_t most = 64) {
-    return reporting_ ? 0 : expire(now_ns, most, sink);
+    return is_refused() ? 0 : expire(now_ns, most, sink);
   }
   /// Ends every flow.
   template <class Sink> void flush(Sink&& sink) {
-    if (reporting_) return;
+    if (is_refused()) return;
     for (const flow_list& list : lists_)
       while (list.oldest != 0)
         finish(list.oldest, slot(list.oldest).marked(flow_type::is_closed) ? end_reason::closed : end_reason::flushed,
@@ -8372,7 +8379,7 @@ template <class Config> class engine {
   /// communities, O(n m) for betweenness; a step is a link, a host, or a level of a sort.
   bool refresh(std::uint64_t budget) {
     static_assert(has_graph, "joyfuljay: refresh needs the group connection_graph in Config::groups");
-    return connections_.graph.refresh(connections_.tables, budget);
+    return !is_refused() && connections_.graph.refresh(connections_.tables, budget);
   }
   /// The groups named, or all parts of connection that are selected, as they stand now for a flow that was reported
   /// before: see `view::ends`. Four look-ups.
@@ -8389,6 +8396,7 @@ template <class Config> class engine {
   }
   /// Forgets all addresses, for a new period of observation. O(table sizes).
   void clear_connections() {
+    if (is_refused()) return;
     if constexpr (has_connections) connections_.tables.clear();
     if constexpr (has_graph) connections_.graph.clear();
   }
@@ -8419,6 +8427,7 @@ template <class Config> class engine {
 
  private:
   friend view;
+  friend struct detail::engine_audit<engine>;
 
   // What this configuration is made of.
   using accumulators = decltype(detail::accumulators_of(groups{}));
@@ -8438,7 +8447,7 @@ template <class Config> class engine {
                         reads_dns = detail::learns(handshake_protocol::dns, learned{});
   static constexpr bool reads_handshakes = reads_tls || reads_quic || reads_ssh || reads_dns;
   static_assert(reads_handshakes || detail::is_empty(learned{}),
-                "joyfuljay: handshake_state in Config::groups needs tls, quic, ssh or dns beside it");
+                "joyfuljay: Config::groups has handshake_state, which needs tls, quic, ssh or dns beside it");
   using texts = decltype(detail::filtered<detail::keeps_texts>(accumulators{}));
   static constexpr bool keeps_texts = !detail::is_empty(texts{});
   using handshakes_type =
@@ -8467,6 +8476,8 @@ template <class Config> class engine {
     return sampled == 0 ? 0 : (byte_histogram::coded_bits(sampled) + bits - 1) / bits;
   }
   static constexpr std::size_t sample_chunks_per_flow = 2 * chunks_for_sample(detail::sample_capacity<Config>(0));
+  /// What the configuration leaves to a variable is known at run time only.
+  template <class Member> static constexpr bool is_constant = std::is_const_v<Member>;
   static constexpr std::size_t larger(std::size_t a, std::size_t b) { return a > b ? a : b; }
   static constexpr std::size_t log_capacity = !keeps_log ? 0
                                               : Config::log_chunks != 0
@@ -8511,6 +8522,16 @@ template <class Config> class engine {
       !keeps_heads || (Config::max_sequence_length >= 1 && Config::max_sequence_length < Config::sample_packets),
       "joyfuljay: Config::max_sequence_length must be at least 1 and below Config::sample_packets, because sequences "
       "are read from the log");
+  static_assert((!is_constant<decltype(Config::idle_timeout_ns)> || Config::idle_timeout_ns >= 0) &&
+                    (!is_constant<decltype(Config::active_timeout_ns)> || Config::active_timeout_ns >= 0) &&
+                    (!is_constant<decltype(Config::tcp_linger_ns)> || Config::tcp_linger_ns >= 0) &&
+                    (!is_constant<decltype(Config::fragment_timeout_ns)> || Config::fragment_timeout_ns >= 0),
+                "joyfuljay: Config::idle_timeout_ns, active_timeout_ns, tcp_linger_ns and fragment_timeout_ns must not "
+                "be negative");
+  static_assert(!is_constant<decltype(Config::burst_threshold_ns)> || Config::burst_threshold_ns >= 0,
+                "joyfuljay: Config::burst_threshold_ns must not be negative");
+  static_assert(!is_constant<decltype(Config::flow_packet_limit)> || Config::flow_packet_limit >= 1,
+                "joyfuljay: Config::flow_packet_limit must be at least 1");
   static_assert(!has_connections || (Config::max_hosts >= 1 && Config::max_hosts <= (std::size_t{1} << 24)),
                 "joyfuljay: Config::max_hosts must be between 1 and 2^24");
   static_assert(!has_connections ||
@@ -8524,6 +8545,12 @@ template <class Config> class engine {
                 "joyfuljay: accumulators must be plain structs without initialisers: they start as zero bytes");
 
   // ---- 15.1 A packet on its way to its flow
+
+  /// Whether a sink is running, which must not change what it is looking at.
+  bool is_refused() {
+    statistics_.refused_calls += reporting_;
+    return reporting_;
+  }
 
   /// A frame that was taken apart, and where its flow is found.
   struct arrival {
@@ -8667,19 +8694,35 @@ template <class Config> class engine {
     if (flow.total_packets() >= Config::flow_packet_limit) return why = end_reason::full, true;
     return false;
   }
+  /// By the largest time of the flow, unless the clock has stepped back by more than the timeout since.
   static std::int64_t deadline_of(const flow_type& flow) {
-    return flow.marked(flow_type::is_closed) ? detail::saturating_sum(flow.closed_ns, Config::tcp_linger_ns)
-                                             : detail::saturating_sum(flow.end_ns, Config::idle_timeout_ns);
+    const bool is_closed = flow.marked(flow_type::is_closed);
+    std::int64_t since = is_closed ? flow.closed_ns : flow.end_ns;
+    if (is_ahead(since, flow.last_ns)) since = flow.last_ns;
+    return detail::saturating_sum(since, is_closed ? Config::tcp_linger_ns : Config::idle_timeout_ns);
+  }
+  static bool is_ahead(std::int64_t time_ns, std::int64_t now_ns) {
+    return detail::has_passed(time_ns, now_ns, Config::idle_timeout_ns);
+  }
+  /// For flows that have had no packet since the clock stepped back: by their own times they would stay, and keep those
+  /// behind them in their list, until the clock is there again. They end when it has run for the timeout.
+  std::int64_t deadline_since_step(std::int64_t now_ns) {
+    if (!clock_stepped_back_ || now_ns < stepped_back_to_) stepped_back_to_ = now_ns;
+    clock_stepped_back_ = true;
+    return detail::saturating_sum(stepped_back_to_, Config::idle_timeout_ns);
   }
   /// Only the oldest of each list are looked at, and those only when the earliest deadline known has passed.
   template <class Sink> std::size_t expire(std::int64_t now_ns, std::size_t most, Sink& sink) {
-    if (now_ns <= next_deadline_) return 0;
+    if (now_ns <= next_deadline_ && !is_ahead(next_deadline_, now_ns)) return 0;
     std::size_t ended = 0;
     std::int64_t next = 0x7FFFFFFFFFFFFFFF;
+    bool any_ahead = false;
     for (const flow_list& list : lists_) {
       while (list.oldest != 0) {
         const flow_type& flow = slot(list.oldest);
-        const std::int64_t deadline = deadline_of(flow);
+        const bool ahead = is_ahead(flow.last_ns, now_ns);
+        any_ahead = any_ahead || ahead;
+        const std::int64_t deadline = ahead ? deadline_since_step(now_ns) : deadline_of(flow);
         if (now_ns <= deadline || ended == most) {
           if (deadline < next) next = deadline;
           break;
@@ -8689,6 +8732,7 @@ template <class Config> class engine {
       }
     }
     next_deadline_ = next;
+    clock_stepped_back_ = any_ahead;
     return ended;
   }
   /// A TCP flow is closed by a reset, or by a bare ACK after both sides' FIN [SEMANTICS "Flow assembly"].
@@ -9167,6 +9211,8 @@ template <class Config> class engine {
   detail::number_pool<chunk_capacity> chunk_pool_ = {};
   detail::number_pool<long_capacity> long_pool_ = {};
   std::int64_t next_deadline_ = 0;  // no oldest flow is due before
+  std::int64_t stepped_back_to_ = 0;
+  bool clock_stepped_back_ = false;  // by more than the idle timeout, as the last look at the lists saw
   std::size_t one_sided_flows_ = 0;
   engine_statistics statistics_ = {};
   hash_key secret_ = {};
