@@ -87,6 +87,14 @@
 #include <cmath>  // sqrt; g++ and clang have it built in, which spares 12,000 lines
 #endif
 
+/// A function whose variables must not lie in its caller's stack frame, where they would also be above what the caller
+/// calls next. tests/stack adds the frames up: at most 2 KiB for a call of the engine.
+#if defined(__GNUC__)
+#define JOYFULJAY_OWN_FRAME __attribute__((noinline))
+#else
+#define JOYFULJAY_OWN_FRAME
+#endif
+
 namespace joyfuljay {
 inline namespace v0 {
 namespace detail {
@@ -170,13 +178,20 @@ template <std::size_t Capacity> struct text {
     while (*literal != '\0') append(*literal++);
   }
   void append_decimal(std::uint64_t value) {
-    if (value >= 10) append_decimal(value / 10);
-    append(static_cast<char>('0' + value % 10));
+    char digits[20];
+    unsigned count = 0;
+    for (; value >= 10; value /= 10) digits[count++] = static_cast<char>('0' + value % 10);
+    append(static_cast<char>('0' + value));
+    while (count != 0) append(digits[--count]);
   }
   /// Lower case, without leading zeros.
   void append_hexadecimal(std::uint32_t value) {
-    if (value >= 16) append_hexadecimal(value / 16);
-    append("0123456789abcdef"[value % 16]);
+    unsigned shift = 28;
+    while (shift != 0 && value >> shift == 0) shift -= 4;
+    for (;; shift -= 4) {
+      append("0123456789abcdef"[value >> shift & 15]);
+      if (shift == 0) break;
+    }
   }
 };
 
@@ -1640,7 +1655,8 @@ class variety_sketch {
     own_sizes own;
     own.take(modes);
     shannon_entropy sum;
-    std::uint64_t jumbo_rest = 0, jumbo_values = distinct_jumbo(), next = 0;
+    std::uint64_t jumbo_rest = 0, jumbo_values = distinct_jumbo();
+    std::size_t next = 0;
     lengths.for_each_bucket([&](std::uint64_t least, std::uint64_t width, std::uint64_t packets) {
       const bool is_jumbo = least + width > jumbo;  // their buckets may reach below it when they are wide
       std::uint64_t rest = packets * fine, values = is_jumbo ? 0 : distinct_among(least, least + width);
@@ -2083,8 +2099,9 @@ namespace detail {
 
 /// Decimal digits to put(char).
 template <class Put> void put_decimal(Put& put, std::uint32_t value) {
-  if (value >= 10) put_decimal(put, value / 10);
-  put(static_cast<char>('0' + value % 10));
+  std::uint32_t place = 1;
+  while (value / place >= 10) place *= 10;
+  for (; place != 0; place /= 10) put(static_cast<char>('0' + value / place % 10));
 }
 /// Exactly `Digits` hexadecimal digits to put(char), lower case.
 template <unsigned Digits, class Put> void put_hexadecimal(Put& put, std::uint32_t value) {
@@ -2749,12 +2766,7 @@ struct quic_packet {
 namespace detail {
 
 // An open packet takes 550 bytes of stack, deriving its keys as many; neither is to lie in the other's frame, nor above
-// the parser's variables.
-#if defined(__GNUC__)
-#define JOYFULJAY_OWN_FRAME __attribute__((noinline))
-#else
-#define JOYFULJAY_OWN_FRAME
-#endif
+// the parser's variables: see JOYFULJAY_OWN_FRAME.
 
 /// The packets of one datagram, in order.
 class quic_datagram {
@@ -3224,8 +3236,6 @@ template <std::size_t Count, class Windows, class OnHello> struct quic_opener {
     return hello;
   }
 };
-
-#undef JOYFULJAY_OWN_FRAME
 
 }  // namespace detail
 
@@ -4555,7 +4565,7 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
     if (!r.protocol_is_chosen) note_cut(flow, r.protocol.assign(hello.protocol()));
     fingerprint(hello, 't', r.ja3, r.ja4);
   }
-  void use_server_hello(slot& flow, bytes message, tls_record<Config>& r) {
+  JOYFULJAY_OWN_FRAME void use_server_hello(slot& flow, bytes message, tls_record<Config>& r) {
     tls_server_hello hello;
     if (!hello.parse(message)) return;
     if (r.has_server_hello && hello.is_retry) return;
@@ -4586,10 +4596,13 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
   }
   void fingerprint(const tls_client_hello& hello, char transport, std::uint8_t (&ja3)[md5::digest_length],
                    ja4_fingerprint& ja4) {
+    digest_ja3(hello, ja3);
+    ja4 = ja4_of(hello, transport, sorted_);
+  }
+  JOYFULJAY_OWN_FRAME static void digest_ja3(const tls_client_hello& hello, std::uint8_t (&ja3)[md5::digest_length]) {
     md5 digest;
     write_ja3(hello, text_sink(digest, false));
     digest.finish(ja3);
-    ja4 = ja4_of(hello, transport, sorted_);
   }
   /// Whether both hellos have one session ID, told by a digest (FNV-1a): of the client's as soon as it is known.
   static void compare_sessions(tls_facts& facts, bytes id, bool other_is_known, bool keep) {
@@ -5138,8 +5151,10 @@ struct payload_sample {
   std::uint32_t sampled[2];
   std::uint32_t printable_bytes, null_bytes, high_bytes;
 
-  void answer(const byte_histogram (&counts)[2], const head& sizes) {
-    shannon_entropy alone[2], together;
+  /// `alone` and `together` are room that the engine lends; 456 bytes are much for a stack.
+  void answer(const byte_histogram (&counts)[2], const head& sizes, shannon_entropy (&alone)[2],
+              shannon_entropy& together) {
+    alone[fwd] = alone[bwd] = together = {};
     byte_histogram::for_each_byte(counts[fwd], counts[bwd], [&](std::size_t value) {
       const std::uint32_t forward = counts[fwd].count(value), backward = counts[bwd].count(value);
       const std::uint32_t both = forward + backward;
@@ -5346,7 +5361,8 @@ struct length_variety {
   template <class Config> struct exact {
     template <class Flow> void add(const logged_packet&, const Flow&) {}
     void clear() {}
-    template <class Flow, class Forms> void answer(length_variety& variety, const Flow&, const Forms& forms) const {
+    template <class Flow, class Forms>
+    JOYFULJAY_OWN_FRAME void answer(length_variety& variety, const Flow&, const Forms& forms) const {
       const auto& sorted = static_cast<const length_quantiles::exact<Config>&>(forms);
       shannon_entropy entropy;
       std::uint64_t distinct = 0;
@@ -5361,7 +5377,8 @@ struct length_variety {
     variety_sketch seen;
 
     template <class Flow> void add(const logged_packet& p, const Flow&) { seen.add(p.ip_len); }
-    template <class Flow, class Forms> void answer(length_variety& variety, const Flow&, const Forms& forms) const {
+    template <class Flow, class Forms>
+    JOYFULJAY_OWN_FRAME void answer(length_variety& variety, const Flow&, const Forms& forms) const {
       const auto& lengths = static_cast<const length_quantiles::sketch&>(forms);
       variety.take(seen.entropy(lengths.lengths_seen, lengths.modes), seen.distinct());
     }
@@ -5550,7 +5567,6 @@ struct flow_facts {
   std::uint16_t port[2];
   std::uint8_t protocol, ip_version;
   bool is_ethernet;  ///< the first packet came in an Ethernet frame
-  bool anonymous;    ///< addresses are shown as pseudonyms
   bytes salt;
 
   std::uint64_t total_packets() const { return std::uint64_t{packets[fwd]} + packets[bwd]; }
@@ -5561,8 +5577,7 @@ struct flow_facts {
   std::uint64_t gap_count(direction dir) const { return packets[dir] != 0 ? packets[dir] - 1 : 0; }
   std::uint64_t gap_count() const { return total_packets() - 1; }
   ip_address true_address(direction end) const;
-  /// The address, or its pseudonym.
-  ip_address shown_address(direction end) const;
+  ip_address pseudonym(direction end) const;
 };
 
 inline ip_address flow_facts::true_address(direction end) const {
@@ -5580,18 +5595,16 @@ inline ip_address flow_facts::true_address(direction end) const {
   return result;
 }
 
-inline ip_address flow_facts::shown_address(direction end) const {
-  const ip_address plain = true_address(end);
-  if (!anonymous) return plain;
+inline ip_address flow_facts::pseudonym(direction end) const {
   sha256 digest;
   digest.update(salt);
-  digest.update(plain.to_text());
+  digest.update(true_address(end).to_text());
   std::uint8_t sum[sha256::digest_length];
   digest.finish(sum);
-  ip_address pseudonym;
-  pseudonym.form = ip_address::pseudonym;
-  std::memcpy(pseudonym.octets, sum, 8);
-  return pseudonym;
+  ip_address result;
+  result.form = ip_address::pseudonym;
+  std::memcpy(result.octets, sum, 8);
+  return result;
 }
 
 /// Dotted decimal, or the recommended text of IPv6 [RFC 5952 4], where only ::ffff:0:0/96 ends in dotted decimal.
@@ -7232,6 +7245,10 @@ struct long_state<Config, type_list<FromLog...>, type_list<Sampled...>> : FromLo
 template <class Config, class Accumulators> struct flow_summary;
 template <class Config, class... A> struct flow_summary<Config, type_list<A...>> : flow_facts, A... {
   using config = Config;
+  /// The address, or its pseudonym. Engines without pseudonyms hold no SHA-256.
+  ip_address shown_address(direction end) const {
+    return Config::anonymize_addresses ? pseudonym(end) : true_address(end);
+  }
 };
 
 template <class Config, class Exact> struct exact_forms;
@@ -7239,6 +7256,7 @@ template <class Config, class... A> struct exact_forms<Config, type_list<A...>> 
 
 struct sample_workspace {
   byte_histogram histograms[2];
+  shannon_entropy alone[2], together;
 };
 template <std::size_t Longest> struct text_workspace { char hello_texts[2][Longest]; };
 struct no_texts {};
@@ -8338,7 +8356,7 @@ template <class Config> class engine {
     for (std::size_t begin = 0; begin < count; begin += Config::batch_frames) {
       const std::size_t some = count - begin < Config::batch_frames ? count - begin : Config::batch_frames;
       if (reporting_) {  // the batch belongs to the call that is under way
-        for (std::size_t at = 0; at < some; ++at) each(feed(frames[begin + at], sink));
+        for (std::size_t at = 0; at < some; ++at) each(refuse());
         continue;
       }
       for (std::size_t at = 0; at < some; ++at) {
@@ -8567,6 +8585,10 @@ template <class Config> class engine {
   void find_key(arrival& now) const {
     now.from = detail::packet_key::of(now.p);
     now.hash = Config::keyed_hash::hash(secret_, now.from.key.word, now.from.key.words());
+  }
+  fed refuse() {
+    ++statistics_.frames[static_cast<std::size_t>(verdict::refused)];
+    return {verdict::refused, {}};
   }
   template <class Sink> fed assign(arrival& now, Sink& sink) {
     ++statistics_.frames[static_cast<std::size_t>(now.what)];
@@ -9047,12 +9069,15 @@ template <class Config> class engine {
     if (now <= sizeof(chunk_type::raw_sample)) {
       std::memcpy(chunks_[last_chunk - 1].raw_sample + had, piece.data, piece.length);
     } else {
-      byte_histogram& counts = workspace_.histograms[0];
-      count_sample(had, last_chunk, counts);
-      counts.add(piece);
-      counts.write_coded(sample_words(last_chunk));
+      add_coded(had, last_chunk, piece);
     }
     flow.sampled_bytes[p.dir] = static_cast<std::uint16_t>(now);
+  }
+  JOYFULJAY_OWN_FRAME void add_coded(std::size_t had, std::uint32_t last_chunk, const bytes& piece) {
+    byte_histogram& counts = workspace_.histograms[0];
+    count_sample(had, last_chunk, counts);
+    counts.add(piece);
+    counts.write_coded(sample_words(last_chunk));
   }
   void count_sample(std::size_t length, std::uint32_t last_chunk, byte_histogram& counts) {
     counts.clear();
@@ -9068,10 +9093,10 @@ template <class Config> class engine {
       return chunks_[chunk - 1].sample[at++];
     };
   }
-  void answer_sample(const payload_sample::head& head, payload_sample& sample) {
+  JOYFULJAY_OWN_FRAME void answer_sample(const payload_sample::head& head, payload_sample& sample) {
     for (const direction dir : {fwd, bwd})
       count_sample(head.sampled_bytes[dir], head.sample_chunk[dir], workspace_.histograms[dir]);
-    sample.answer(workspace_.histograms, head);
+    sample.answer(workspace_.histograms, head, workspace_.alone, workspace_.together);
   }
   template <class Summary, class... Sample>
   void answer_samples(const flow_type& flow, Summary& summary, type_list<Sample...>) {
@@ -9097,7 +9122,6 @@ template <class Config> class engine {
     facts.protocol = flow.key.protocol();
     facts.ip_version = flow.key.ip_version();
     facts.is_ethernet = flow.marked(flow_type::is_ethernet);
-    facts.anonymous = Config::anonymize_addresses;
     facts.salt = salt_;
   }
   static constexpr connection_footprint connection_sizes() {
@@ -9130,7 +9154,7 @@ template <class Config> class engine {
       ask_tables(detail::ends_of(summary), summary, wanted{});
   }
   /// A flow that ends for good goes into the tables.
-  void count_connection([[maybe_unused]] const flow_type& flow) {
+  JOYFULJAY_OWN_FRAME void count_connection([[maybe_unused]] const flow_type& flow) {
     if constexpr (has_connections)
       connections_.tables.count(secret_, detail::ends_of(facts_of(flow)), flow.packets, flow.frame_bytes);
   }
@@ -9172,13 +9196,15 @@ template <class Config> class engine {
     result.compute(summary);
     return result;
   }
+  /// By itself, so that its stack frame and that of `summarise` are never there at once.
+  JOYFULJAY_OWN_FRAME void compute_features() { workspace_.features.compute(workspace_.summary); }
   template <class Sink> void report(std::uint32_t number, end_reason why, Sink& sink) {
     static_assert(std::is_invocable_v<Sink&, const row&, const view&, end_reason>,
                   "joyfuljay: a sink is called as sink(const row&, const flow_view&, end_reason)");
     ++statistics_.rows[static_cast<std::size_t>(why)];
     if (why != end_reason::snapshot) count_connection(slot(number));
     summarise(slot(number), workspace_.summary);
-    workspace_.features.compute(workspace_.summary);
+    compute_features();
     reporting_ = true;
     sink(static_cast<const row&>(workspace_.features), static_cast<const view&>(view(this, number)), why);
     reporting_ = false;
@@ -9629,5 +9655,7 @@ template <class Row, class Out, class Keep = detail::keep_all> void write_refere
 
 }  // namespace v0
 }  // namespace joyfuljay
+
+#undef JOYFULJAY_OWN_FRAME
 
 #endif  // JOYFULJAY_HPP
