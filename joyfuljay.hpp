@@ -4599,7 +4599,7 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
     digest_ja3(hello, ja3);
     ja4 = ja4_of(hello, transport, sorted_);
   }
-  JOYFULJAY_OWN_FRAME static void digest_ja3(const tls_client_hello& hello, std::uint8_t (&ja3)[md5::digest_length]) {
+  JOYFULJAY_OWN_FRAME void digest_ja3(const tls_client_hello& hello, std::uint8_t (&ja3)[md5::digest_length]) {
     md5 digest;
     write_ja3(hello, text_sink(digest, false));
     digest.finish(ja3);
