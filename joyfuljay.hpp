@@ -1058,20 +1058,28 @@ template <unsigned Words> void wide<Words>::multiply(std::uint64_t factor) {
   }
 }
 
+namespace detail {
+/// result += a * b, into words that are zero; one function for all widths.
+inline void multiply_words(std::uint64_t* result, const std::uint64_t* a, unsigned a_words, const std::uint64_t* b,
+                           unsigned b_words) {
+  for (unsigned i = 0; i < a_words; ++i) {
+    std::uint64_t carry = 0;
+    for (unsigned j = 0; j < b_words; ++j) {
+      wide<2> part = product(a[i], b[j]);  // part + carry + word fits: (2^64-1)^2 + 2 (2^64-1) = 2^128 - 1
+      part += carry;
+      part += result[i + j];
+      result[i + j] = part.word[0];
+      carry = part.word[1];
+    }
+    result[i + b_words] = carry;
+  }
+}
+}  // namespace detail
+
 /// All bits of a product of several words.
 template <unsigned A, unsigned B> wide<A + B> product(const wide<A>& a, const wide<B>& b) {
   wide<A + B> result{};
-  for (unsigned i = 0; i < A; ++i) {
-    std::uint64_t carry = 0;
-    for (unsigned j = 0; j < B; ++j) {
-      wide<2> part = product(a.word[i], b.word[j]);  // part + carry + word fits: (2^64-1)^2 + 2 (2^64-1) = 2^128 - 1
-      part += carry;
-      part += result.word[i + j];
-      result.word[i + j] = part.word[0];
-      carry = part.word[1];
-    }
-    result.word[i + B] = carry;
-  }
+  detail::multiply_words(result.word, a.word, A, b.word, B);
   return result;
 }
 
@@ -1101,28 +1109,41 @@ inline double to_double(std::uint64_t x) {
   // x * 2^shift has its top bit set; its exponent is -shift, and 63 + 1022 - shift stays positive.
   return detail::round_to_double(x << shift, false, 0u - shift);
 }
-template <unsigned Words> double to_double(const wide<Words>& x) {
-  unsigned top = Words - 1;
-  while (top > 0 && x.word[top] == 0) --top;
-  if (top == 0) return to_double(x.word[0]);
-  const unsigned shift = 64 - detail::bit_length(x.word[top]);
-  std::uint64_t leading = x.word[top] << shift, below = x.word[top - 1];
+namespace detail {
+/// One function for all widths.
+inline double words_to_double(const std::uint64_t* word, unsigned words) {
+  unsigned top = words - 1;
+  while (top > 0 && word[top] == 0) --top;
+  if (top == 0) return to_double(word[0]);
+  const unsigned shift = 64 - bit_length(word[top]);
+  std::uint64_t leading = word[top] << shift, below = word[top - 1];
   if (shift != 0) leading |= below >> (64 - shift), below <<= shift;
   bool sticky = below != 0;
-  for (unsigned at = 0; at + 1 < top; ++at) sticky = sticky || x.word[at] != 0;
-  return detail::round_to_double(leading, sticky, top * 64 - shift);
+  for (unsigned at = 0; at + 1 < top; ++at) sticky = sticky || word[at] != 0;
+  return round_to_double(leading, sticky, top * 64 - shift);
 }
+}  // namespace detail
+template <unsigned Words> double to_double(const wide<Words>& x) { return detail::words_to_double(x.word, Words); }
+
+namespace detail {
+/// One function for all: on a machine without a double unit a division here and there is what fills the flash.
+JOYFULJAY_OWN_FRAME inline double divided(double a, double b) { return b != 0 ? a / b : 0; }
+}  // namespace detail
 
 /// One division of two integers; 0 when the divisor is 0.
-template <class Dividend, class Divisor> double quotient(const Dividend& a, const Divisor& b) {
-  const double divisor = to_double(b);
-  return divisor != 0 ? to_double(a) / divisor : 0;
+template <unsigned Words, class Divisor> double quotient(const wide<Words>& a, const Divisor& b) {
+  return detail::divided(to_double(a), to_double(b));
 }
+template <unsigned Words> double quotient(std::uint64_t a, const wide<Words>& b) {
+  return detail::divided(to_double(a), to_double(b));
+}
+/// By value: registers instead of two addresses on the stack.
+inline double quotient(std::uint64_t a, std::uint64_t b) { return detail::divided(to_double(a), to_double(b)); }
 /// The same of the root of an integer.
-template <class Divisor> double root_quotient(double root, const Divisor& b) {
-  const double divisor = to_double(b);
-  return divisor != 0 ? root / divisor : 0;
+template <unsigned Words> double root_quotient(double root, const wide<Words>& b) {
+  return detail::divided(root, to_double(b));
 }
+inline double root_quotient(double root, std::uint64_t b) { return detail::divided(root, to_double(b)); }
 /// The same of a difference of counters, which may be negative.
 inline double quotient_of_difference(std::uint64_t a, std::uint64_t minus, std::uint64_t b) {
   return a >= minus ? quotient(a - minus, b) : -quotient(minus - a, b);
@@ -1356,11 +1377,13 @@ inline void sort(std::uint64_t* keys, std::size_t count, std::uint64_t* spare) {
   if (from != keys) std::memcpy(keys, from, count * sizeof *keys);
 }
 
-inline percentile exact_percentile(const std::uint64_t* sorted, std::size_t count, unsigned percent) {
-  if (count == 0) return {};
+/// Into its place: results that are returned are copied there, ten times over.
+inline void exact_percentile(percentile& answer, const std::uint64_t* sorted, std::size_t count, unsigned percent) {
+  answer = {};
+  if (count == 0) return;
   const rank_position position(count, percent);
   const std::uint64_t next = position.index + 1 < count ? position.index + 1 : position.index;
-  return {sorted[position.index], sorted[next], position.rest};
+  answer = {sorted[position.index], sorted[next], position.rest};
 }
 
 /// Lets 16-bit counters hold any number of values. When one is full, all of its histogram are halved, and from then on
@@ -2531,7 +2554,7 @@ struct split_u24 {
   bool add(std::uint8_t octet) {
     const std::uint32_t before = have == 0 ? 0u : value;
     value = (before << 8 | octet) & 0xFFFFFFu;
-    have = have == 2 ? 0u : have + 1u;
+    have = have == 2 ? 0u : (have + 1u) & 0xFFu;
     return have == 0;
   }
 };
@@ -5238,14 +5261,14 @@ struct gap_quantiles {
     void clear() { used = directed_used[fwd] = directed_used[bwd] = 0; }
     template <class Flow> void answer(gap_quantiles& q, const Flow&) {
       detail::sort(all, used, spare);
-      q.gap_p25 = detail::exact_percentile(all, used, 25);
-      q.gap_median = detail::exact_percentile(all, used, 50);
-      q.gap_p75 = detail::exact_percentile(all, used, 75);
-      q.gap_p90 = detail::exact_percentile(all, used, 90);
-      q.gap_p99 = detail::exact_percentile(all, used, 99);
+      detail::exact_percentile(q.gap_p25, all, used, 25);
+      detail::exact_percentile(q.gap_median, all, used, 50);
+      detail::exact_percentile(q.gap_p75, all, used, 75);
+      detail::exact_percentile(q.gap_p90, all, used, 90);
+      detail::exact_percentile(q.gap_p99, all, used, 99);
       for (const direction dir : {fwd, bwd}) {
         detail::sort(directed[dir], directed_used[dir], spare);
-        q.directed_gap_median[dir] = detail::exact_percentile(directed[dir], directed_used[dir], 50);
+        detail::exact_percentile(q.directed_gap_median[dir], directed[dir], directed_used[dir], 50);
       }
     }
   };
@@ -5292,13 +5315,13 @@ struct length_quantiles {
         std::size_t count = 0;
         for (std::size_t at = 0; at < used; ++at)
           if ((keys[at] & 1) == dir) spare[count++] = keys[at] >> 32;
-        q.directed_length_median[dir] = detail::exact_percentile(spare, count, 50);
+        detail::exact_percentile(q.directed_length_median[dir], spare, count, 50);
       }
       for (std::size_t at = 0; at < used; ++at) spare[at] = keys[at] >> 32;
-      q.length_p25 = detail::exact_percentile(spare, used, 25);
-      q.length_median = detail::exact_percentile(spare, used, 50);
-      q.length_p75 = detail::exact_percentile(spare, used, 75);
-      q.length_p90 = detail::exact_percentile(spare, used, 90);
+      detail::exact_percentile(q.length_p25, spare, used, 25);
+      detail::exact_percentile(q.length_median, spare, used, 50);
+      detail::exact_percentile(q.length_p75, spare, used, 75);
+      detail::exact_percentile(q.length_p90, spare, used, 90);
     }
 
    private:

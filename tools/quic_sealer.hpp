@@ -91,14 +91,14 @@ inline octets protect(const octets& header, const octets& plain, std::uint64_t n
   return out;
 }
 
-/// What an Initial packet is made of.
-/// That of the examples [RFC 9001 A]. Put together byte by byte: of a list g++ 12 says that it may be uninitialised.
+/// The connection ID of the examples [RFC 9001 A]. Put together byte by byte: of a list g++ 12 says that it may be uninitialised.
 inline octets example_id() {
   octets id;
   for (int shift = 56; shift >= 0; shift -= 8)
     id.push_back(static_cast<std::uint8_t>(std::uint64_t{0x8394c8f03e515708} >> shift));
   return id;
 }
+/// What an Initial packet is made of.
 struct initial {
   std::uint32_t version = 1;
   octets destination_id = example_id(), source_id = {}, token = {};
