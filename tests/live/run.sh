@@ -139,7 +139,12 @@ if os.environ["PINGED"]:
 assert len(rows) == 12 + bool(os.environ["PINGED"]), rows.keys()' || return 1
   [ -n "$pinged" ] || note="without ping"
 }
-workers_agree() { python 'same("live.jsonl", "workers.jsonl")'; }
+workers_agree() { # the group connection shows how many flows one worker saw
+  python 'same("live.jsonl", "workers.jsonl")' &&
+    note=$(python '
+rows = flows("workers.jsonl").values()
+print(max(row["conn_src_total_flows"] for row in rows), "of", len(rows), "flows by one worker")')
+}
 router_tap_agrees() { python 'same("live.jsonl", "tap.jsonl")'; }
 capture_agrees() { # what jj extract says of the packets that tcpdump wrote: SNI and JA3 among all else
   "$jj" extract -q captured.pcap -o extracted.jsonl && python 'same("live.jsonl", "extracted.jsonl")'
