@@ -87,6 +87,14 @@
 #include <cmath>  // sqrt; g++ and clang have it built in, which spares 12,000 lines
 #endif
 
+/// A function whose variables must not lie in its caller's stack frame, where they would also be above what the caller
+/// calls next. tests/stack adds the frames up: at most 2 KiB for a call of the engine.
+#if defined(__GNUC__)
+#define JOYFULJAY_OWN_FRAME __attribute__((noinline))
+#else
+#define JOYFULJAY_OWN_FRAME
+#endif
+
 namespace joyfuljay {
 inline namespace v0 {
 namespace detail {
@@ -170,13 +178,20 @@ template <std::size_t Capacity> struct text {
     while (*literal != '\0') append(*literal++);
   }
   void append_decimal(std::uint64_t value) {
-    if (value >= 10) append_decimal(value / 10);
-    append(static_cast<char>('0' + value % 10));
+    char digits[20];
+    unsigned count = 0;
+    for (; value >= 10; value /= 10) digits[count++] = static_cast<char>('0' + value % 10);
+    append(static_cast<char>('0' + value));
+    while (count != 0) append(digits[--count]);
   }
   /// Lower case, without leading zeros.
   void append_hexadecimal(std::uint32_t value) {
-    if (value >= 16) append_hexadecimal(value / 16);
-    append("0123456789abcdef"[value % 16]);
+    unsigned shift = 28;
+    while (shift != 0 && value >> shift == 0) shift -= 4;
+    for (;; shift -= 4) {
+      append("0123456789abcdef"[value >> shift & 15]);
+      if (shift == 0) break;
+    }
   }
 };
 
@@ -293,6 +308,7 @@ struct engine_statistics {
   std::uint32_t used_chunks, most_used_chunks;  ///< of logs and payload samples
   std::uint32_t used_long_states, most_used_long_states;
   std::uint32_t used_records, most_used_records;  ///< of handshakes
+  std::uint32_t refused_calls;                    ///< of tick, flush and the like from inside a sink
   bool seeded;                                    ///< false: the flow table runs under the public key 0
 };
 
@@ -317,6 +333,8 @@ struct dns;              // the first query and its response: name, type, code, 
 struct fingerprint;      // Tor, VPN and DNS-over-HTTPS scores
 struct entropy;          // of the first payload bytes of each direction
 struct padding;          // constant sizes and rates, Tor cells, variety of lengths, payload shares of bursts
+struct tls_texts;        // tls: the strings behind ja3_hash and ja3s_hash. Off by default.
+struct quic_texts;       // quic: the string behind quic_ja3_hash. Off by default.
 struct handshake_state;  // handshake: whether something it said was lost or cut. Off by default.
 
 struct connection_counts;      // connection: flows, packets, bytes, peers and ports of both addresses, over all flows
@@ -366,6 +384,8 @@ struct default_config {
   static constexpr std::size_t max_protocol_name = 16;         ///< bytes of ALPN names and SSH versions; 8 to 255
   static constexpr std::size_t quic_connections = 4;           ///< client connection IDs that are remembered; 1 to 4
   static constexpr std::uint32_t quic_initials = 8;  ///< Initial packets of a flow that are opened; 0.1 ms each, or so
+
+  static constexpr std::size_t text_chunks = 0;  ///< of 64 bytes for tls_texts and quic_texts; 0: four for each flow
 
   // How much the group connection remembers; nothing at all where it is not selected.
   static constexpr std::size_t max_hosts = 1024;    ///< addresses, 84 bytes each, 144 with connection_graph
@@ -1635,7 +1655,8 @@ class variety_sketch {
     own_sizes own;
     own.take(modes);
     shannon_entropy sum;
-    std::uint64_t jumbo_rest = 0, jumbo_values = distinct_jumbo(), next = 0;
+    std::uint64_t jumbo_rest = 0, jumbo_values = distinct_jumbo();
+    std::size_t next = 0;
     lengths.for_each_bucket([&](std::uint64_t least, std::uint64_t width, std::uint64_t packets) {
       const bool is_jumbo = least + width > jumbo;  // their buckets may reach below it when they are wide
       std::uint64_t rest = packets * fine, values = is_jumbo ? 0 : distinct_among(least, least + width);
@@ -2047,7 +2068,7 @@ inline bool parse_transport(reader& input, packet& p, std::uint32_t body) {
 /// Takes a frame apart. Anything but `counted` leaves `p` unspecified. `Link` is fixed or `per_frame`.
 template <link_type Link> verdict parse_frame(const frame& f, packet& p) {
   constexpr std::size_t longest = 0xFFFFFFFF;
-  const std::size_t captured = f.captured < longest ? f.captured : longest;
+  const std::size_t captured = f.data == nullptr ? 0 : f.captured < longest ? f.captured : longest;
   p.time_ns = f.time_ns;
   p.frame_len = f.wire_length > captured ? f.wire_length : static_cast<std::uint32_t>(captured);
 
@@ -2078,8 +2099,9 @@ namespace detail {
 
 /// Decimal digits to put(char).
 template <class Put> void put_decimal(Put& put, std::uint32_t value) {
-  if (value >= 10) put_decimal(put, value / 10);
-  put(static_cast<char>('0' + value % 10));
+  std::uint32_t place = 1;
+  while (value / place >= 10) place *= 10;
+  for (; place != 0; place /= 10) put(static_cast<char>('0' + value / place % 10));
 }
 /// Exactly `Digits` hexadecimal digits to put(char), lower case.
 template <unsigned Digits, class Put> void put_hexadecimal(Put& put, std::uint32_t value) {
@@ -2230,14 +2252,17 @@ struct tls_client_hello {
     return detail::find_alpn(
         alpn, [](bytes name) { return name.length != 2 || !detail::is_grease(detail::wire_numbers{name}[0]); });
   }
-  detail::tls_key_share first_key_share() const {
+  /// False when there is none.
+  bool first_key_share(detail::tls_key_share& share) const {
     for (reader shares(detail::inner_vector<2>(key_shares)); shares.left() != 0;) {
       const std::uint16_t group = shares.take<2>().u16<0>();
       const bytes value = shares.vector<2>();
       if (shares.failed()) break;
-      if (!detail::is_grease(group)) return {group, static_cast<std::uint16_t>(value.length)};
+      if (detail::is_grease(group)) continue;
+      share = {group, static_cast<std::uint16_t>(value.length)};
+      return true;
     }
-    return {};
+    return false;
   }
 };
 
@@ -2741,12 +2766,7 @@ struct quic_packet {
 namespace detail {
 
 // An open packet takes 550 bytes of stack, deriving its keys as many; neither is to lie in the other's frame, nor above
-// the parser's variables.
-#if defined(__GNUC__)
-#define JOYFULJAY_OWN_FRAME __attribute__((noinline))
-#else
-#define JOYFULJAY_OWN_FRAME
-#endif
+// the parser's variables: see JOYFULJAY_OWN_FRAME.
 
 /// The packets of one datagram, in order.
 class quic_datagram {
@@ -3217,8 +3237,6 @@ template <std::size_t Count, class Windows, class OnHello> struct quic_opener {
   }
 };
 
-#undef JOYFULJAY_OWN_FRAME
-
 }  // namespace detail
 
 /// Reads one UDP datagram of a flow.
@@ -3612,11 +3630,21 @@ template <std::size_t Capacity> struct wire_text {
   text_view view() const { return {characters, length}; }
 };
 
-/// One packet on its way through a stream, and whether it was counted for a unit of the protocol.
+/// Whether a packet was counted for a unit of the protocol, or waits for the end of the header that its bytes are in.
+enum class tally : std::uint8_t { open, waiting, counted };
+
+/// One packet on its way through a stream.
 struct passing_packet {
   bool from_client, on_dns_port;
-  bool counted;
+  tally state;
   bool in_header;  ///< brought bytes of a header that is not complete yet
+  bool settles;    ///< this run of its bytes completed the header that others wait for
+  tally outcome;   ///< what became of those
+
+  /// Passes the outcome on to another packet.
+  void tell(tally& other) const {
+    if (settles && other == tally::waiting) other = outcome;
+  }
 };
 
 /// Counts packets that bring bytes of certain units (handshake records, key exchange packets), which only a complete
@@ -3626,10 +3654,13 @@ struct unit_counter {
   std::uint32_t waiting : 3;  ///< packets whose bytes so far all stand in the incomplete header, of at most 6 bytes
 
   void count(passing_packet& now) {
-    if (!now.counted) ++packets;
-    now.counted = true;
+    if (now.state != tally::counted) ++packets;
+    now.state = tally::counted;
   }
   void header_is_complete(passing_packet& now, bool wanted) {
+    if (!now.settles) now.outcome = wanted ? tally::counted : tally::open;
+    now.settles = true;
+    now.tell(now.state);
     if (wanted) {
       packets = (packets + waiting) & 0x1FFFFFFFu;
       count(now);
@@ -3637,9 +3668,13 @@ struct unit_counter {
     waiting = 0;
     now.in_header = false;
   }
-  void packet_is_over(passing_packet& now) {
-    if (!now.counted && now.in_header) ++waiting;
-    now.counted = now.counted || now.in_header;
+  /// Behind each run of a packet's bytes.
+  void run_is_over(passing_packet& now) {
+    if (now.in_header && now.state == tally::open) {
+      ++waiting;
+      now.state = tally::waiting;
+    }
+    now.in_header = false;
   }
 };
 
@@ -3681,12 +3716,12 @@ struct tls_facts {
   ja4_fingerprint ja4;
   opening opens_with[2];  ///< the hello that the direction's stream opens with
   std::uint8_t session_id_length;
-  direction client_hello_from, server_hello_from;
   bool has_client_hello : 1, has_server_hello : 1, server_hello_is_retry : 1;
-  bool has_ticket : 1, has_psk : 1, has_early_data : 1, server_has_psk : 1, server_has_share : 1, same_session_id : 1;
+  bool has_ticket : 1, has_psk : 1, has_early_data : 1, offers_share : 1, server_has_psk : 1, server_has_share : 1,
+      same_session_id : 1;
   bool has_certificate : 1, has_key_exchange : 1, has_hello_done : 1, has_cipher_change : 1,
       cipher_change_was_early : 1;
-  std::uint32_t session_id_digest;  ///< of the hello that came first
+  std::uint32_t session_id_digest;  ///< of the client's hello, of the server's before that
   std::uint16_t offered_version, cipher_count, extension_count;
   std::uint16_t chosen_version, cipher;
   detail::tls_key_share offered_share, chosen_share;
@@ -3805,8 +3840,8 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> struct handshak
 /// A stretch of a stream that came too early.
 struct held_piece {
   std::uint16_t offset, length;  // in the stream
-  std::uint8_t packet;           // which one brought it: one packet may fill several holes
-  bool counted;
+  std::uint16_t packet;          // which one brought it: one packet may fill several holes
+  tally state;                   // of that packet
 };
 
 template <class Config> struct held_octets {
@@ -3822,12 +3857,16 @@ template <class Config> struct handshake_buffer {
   std::uint16_t newer, older;  // in the order of taking
   std::uint16_t origin;        // offset in the stream of octets[0]
   std::uint16_t joined;
-  std::uint8_t stream, held, packets;
+  std::uint16_t packets;  // that brought held pieces, each at least a new byte of the window
+  std::uint8_t stream, held;
   union {
     held_octets<Config> tcp;
     byte_window<Config::handshake_buffer_bytes, Config::held_pieces> crypto;  // of a QUIC connection
   };
 };
+
+/// Defined in the tests, where it holds what the engine counts against what its flows hold.
+template <class Engine> struct engine_audit;
 
 /// In place of all that, in an engine whose groups ask for no handshake.
 struct no_handshakes {
@@ -3891,8 +3930,8 @@ template <class Config, std::size_t Capacity> class buffer_pool {
     buffer& b = (*this)[number];
     b.record = record;
     b.stream = static_cast<std::uint8_t>(stream);
-    b.origin = b.joined = 0;
-    b.held = b.packets = 0;
+    b.origin = b.joined = b.packets = 0;
+    b.held = 0;
     b.crypto.clear();
     b.newer = 0;
     b.older = newest_;
@@ -3915,9 +3954,20 @@ template <class Config, std::size_t Capacity> class buffer_pool {
   std::uint16_t oldest_ = 0, newest_ = 0;
 };
 
+/// The JA3 or JA3S string of the hello that was read last, until the engine puts it by. Numbers of two bytes make at
+/// most six characters, the point formats, at most 255 of one byte, four.
+template <std::size_t HelloBytes> struct hello_text {
+  static constexpr std::size_t capacity = 3 * HelloBytes + 4 * 255;
+  char characters[capacity];
+  std::uint32_t length;
+  bool is_new, of_server;
+};
+
 /// Records and buffers, and everything that reads into them. The engine gives flows their records, because for want of
 /// one it ends another flow; a buffer is taken away from the stream that holds one longest.
-template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake_reader {
+template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts> class handshake_reader {
+  template <class Engine> friend struct engine_audit;
+
  public:
   static constexpr bool reads_streams = Tls || Ssh || Dns;
   using slot = handshake_slot<reads_streams, Quic>;
@@ -3948,11 +3998,13 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
   bool was_dropped(const slot& flow) const {
     if (flow.handshake_marked(slot::dropped)) return true;
     if (flow.record == 0) return false;
-    if (record(flow).lost != 0) return true;
-    for (const std::uint16_t buffer : record(flow).buffers)
-      if (buffer != 0 && buffers_[buffer].held != 0) return true;
+    const record_type& r = record(flow);
     if constexpr (Quic)
-      if (protocol_of(flow) == handshake_protocol::quic) return record(flow).quic.facts.hello_lost;
+      if (r.protocol == handshake_protocol::quic)
+        return !r.quic.facts.has_hello && (r.lost != 0 || r.quic.facts.hello_lost);
+    if (r.lost != 0) return true;
+    for (const std::uint16_t buffer : r.buffers)
+      if (buffer != 0 && buffers_[buffer].held != 0) return true;
     return false;
   }
   /// The sender of the first SYN without ACK is the client, of one with ACK the server; without a SYN the side on the
@@ -4000,6 +4052,7 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
   void read(slot& flow, const packet& p) {
     if constexpr (reads_streams)
       if (p.has_tcp_header) {
+        if (flow.record != 0 && record(flow).lost != 0) note_losses(flow);
         read_segment(flow, p);
         if (flow.record != 0 && is_useless(flow)) give_back_record(flow);
         return;
@@ -4010,6 +4063,8 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
     if constexpr (Dns)
       if (record(flow).protocol == handshake_protocol::dns) read_dns_datagram(flow, p);
   }
+  /// The string of the hello that the last packet completed; `is_new` until the engine says otherwise.
+  auto& text() { return text_; }
   /// The flow ends: what lies in a buffer is used as far as it goes.
   void finish(slot& flow) {
     if constexpr (Dns)
@@ -4146,10 +4201,11 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
       s.next_sequence = sequence - static_cast<std::uint32_t>(offset);
       s.stage = place::at_start;
     }
-    if ((flow.record != 0 && (record(flow).lost >> p.dir & 1) != 0) || offset > out_of_reach) return lose(flow, p.dir);
+    if (offset > out_of_reach) return lose(flow, p.dir);
     bytes part = unread_part(s, p, offset);
     std::uint32_t at = static_cast<std::uint32_t>(offset);
-    passing_packet now{p.dir == client_of(flow, p), Dns && is_on_dns_port(p), false, false};
+    passing_packet now{p.dir == client_of(flow, p), Dns && is_on_dns_port(p), tally::open, false, false, tally::open};
+    bool is_held = false;
     for (;;) {
       const std::size_t there = length_that_is_there(flow, p.dir, at);
       part = part.after(there);
@@ -4158,13 +4214,15 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
       const bytes run = part_before_held(flow, p.dir, at, part);
       if (at == s.read) {
         deliver(flow, p.dir, run, now);
-        packet_is_over(flow, p.dir, now);
         deliver_held(flow, p.dir, now);
       } else if (!hold(flow, p.dir, static_cast<std::uint16_t>(at), run)) {
         return lose(flow, p.dir);
+      } else {
+        is_held = true;
       }
     }
-    if (buffer_type* const buffer = buffer_of(flow, p.dir)) ++buffer->packets;
+    buffer_type* const buffer = buffer_of(flow, p.dir);
+    if (is_held && buffer != nullptr) ++buffer->packets;
   }
   /// What of the part comes before the next piece that is held.
   bytes part_before_held(const slot& flow, direction dir, std::uint32_t at, bytes part) {
@@ -4189,26 +4247,31 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
     buffer_type& buffer = take_buffer(flow, dir, flow.streams[dir].read);
     const std::size_t begin = std::size_t{offset} - buffer.origin;
     if (buffer.held == Config::held_pieces || begin + piece.length > buffer_bytes) return false;
-    unsigned at = buffer.held++;
-    for (; at > 0 && buffer.tcp.pieces[at - 1].offset > offset; --at) buffer.tcp.pieces[at] = buffer.tcp.pieces[at - 1];
-    buffer.tcp.pieces[at] = {offset, static_cast<std::uint16_t>(piece.length), buffer.packets, false};
+    std::size_t at = 0;
+    while (at < buffer.held && buffer.tcp.pieces[at].offset < offset) ++at;
+    held_piece* const place_for_it = buffer.tcp.pieces + at;
+    std::memmove(place_for_it + 1, place_for_it, (buffer.held - at) * sizeof(held_piece));
+    ++buffer.held;
+    *place_for_it = {offset, static_cast<std::uint16_t>(piece.length), buffer.packets, tally::open};
     std::memcpy(buffer.tcp.octets + begin, piece.data, piece.length);
     return true;
   }
-  void deliver_held(slot& flow, direction dir, const passing_packet& like) {
+  /// What follows a run of the packet that came last.
+  void deliver_held(slot& flow, direction dir, passing_packet& last) {
     for (unsigned turn = 0; turn < Config::held_pieces; ++turn) {
       buffer_type* const buffer = buffer_of(flow, dir);
       if (buffer == nullptr || buffer->held == 0 || buffer->tcp.pieces[0].offset != flow.streams[dir].read) return;
       const held_piece piece = buffer->tcp.pieces[0];
       --buffer->held;
-      for (unsigned at = 0; at < buffer->held; ++at) buffer->tcp.pieces[at] = buffer->tcp.pieces[at + 1];
-      passing_packet now{like.from_client, like.on_dns_port, piece.counted, false};
+      std::memmove(buffer->tcp.pieces, buffer->tcp.pieces + 1, buffer->held * sizeof(held_piece));
+      passing_packet now{last.from_client, last.on_dns_port, piece.state, false, false, tally::open};
       deliver(flow, dir, {buffer->tcp.octets + (piece.offset - buffer->origin), piece.length}, now);
-      packet_is_over(flow, dir, now);
+      now.tell(last.state);
       if (buffer_type* const rest = buffer_of(flow, dir)) {
-        for (unsigned at = 0; at < rest->held; ++at)
-          rest->tcp.pieces[at].counted =
-              rest->tcp.pieces[at].counted || (now.counted && rest->tcp.pieces[at].packet == piece.packet);
+        for (unsigned at = 0; at < rest->held; ++at) {
+          if (rest->tcp.pieces[at].packet == piece.packet) rest->tcp.pieces[at].state = now.state;
+          now.tell(rest->tcp.pieces[at].state);
+        }
         if (rest->held == 0 && rest->joined == 0) give_back_buffer(flow, dir);
       }
     }
@@ -4217,6 +4280,7 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
   void deliver(slot& flow, direction dir, bytes run, passing_packet& now) {
     stream_position& s = flow.streams[dir];
     const std::uint16_t at = s.read;
+    now.settles = false;
     s.read = static_cast<std::uint16_t>(s.read + run.length);
     s.next_sequence += static_cast<std::uint32_t>(run.length);
     if (s.stage == place::at_start) choose_reading(flow, s, run, now.on_dns_port);
@@ -4230,7 +4294,8 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
       if constexpr (Dns)
         if (protocol_of(flow) == handshake_protocol::dns) read_dns(flow, dir, begin, run);
     }
-    if (s.read == stream_window) end_stream(flow, dir);
+    run_is_over(flow, dir, now);
+    if (s.read == stream_window || s.stage == place::over) end_stream(flow, dir);
   }
   /// On the port of DNS, where the first two bytes would be a message of more than 5,376 bytes.
   static bool is_clearly_tls(bytes run) { return may_be_tls(run) && (run.length < 2 || run.data[1] == 3); }
@@ -4268,11 +4333,11 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
     }
     return run.after(behind);
   }
-  void packet_is_over(slot& flow, direction dir, passing_packet& now) {
+  void run_is_over(slot& flow, direction dir, passing_packet& now) {
     if constexpr (Tls)
-      if (protocol_of(flow) == handshake_protocol::tls) record(flow).tls.handshake_packets[dir].packet_is_over(now);
+      if (protocol_of(flow) == handshake_protocol::tls) record(flow).tls.handshake_packets[dir].run_is_over(now);
     if constexpr (Ssh)
-      if (protocol_of(flow) == handshake_protocol::ssh) record(flow).ssh.kex_packets[dir].packet_is_over(now);
+      if (protocol_of(flow) == handshake_protocol::ssh) record(flow).ssh.kex_packets[dir].run_is_over(now);
   }
   /// Nothing more is wanted of the direction.
   void end_stream(slot& flow, direction dir) {
@@ -4299,6 +4364,12 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
     if constexpr (Ssh)
       if (r.protocol == handshake_protocol::ssh) return r.ssh.version[fwd].length + r.ssh.version[bwd].length == 0;
     return false;
+  }
+  /// Streams whose buffer was taken away end.
+  void note_losses(slot& flow) {
+    for (const direction dir : {fwd, bwd})
+      if ((record(flow).lost >> dir & 1) != 0) lose(flow, dir);
+    record(flow).lost = 0;
   }
   void note_cut(slot& flow, bool cut) {
     if (cut) flow.handshake_marks |= slot::name_cut;
@@ -4359,7 +4430,9 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
     if (!t.any_message) return forget(r, dir), false;  // a stream opens with a hello
     if (r.is_server(dir) && !r.has_cipher_change) {
       r.has_cipher_change = true;
-      r.cipher_change_was_early = !r.has_key_exchange && !r.has_hello_done;
+      const bool amid_exchange =
+          t.is_walked && t.message_have == message_header && t.message_type == tls_constant::server_key_exchange;
+      r.cipher_change_was_early = (!r.has_key_exchange || amid_exchange) && !r.has_hello_done;
     }
     // after a HelloRetryRequest the ServerHello is still to come
     t.is_encrypted = !(r.is_server(dir) && r.has_server_hello && r.server_hello_is_retry);
@@ -4408,24 +4481,23 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
     if (!r.is_server(dir)) return true;
     if (t.message_type == certificate) t.is_walked = !r.has_certificate, r.has_certificate = true;
     if (t.message_type == server_key_exchange) t.is_walked = !r.has_key_exchange, r.has_key_exchange = true;
-    if (t.message_type == server_hello_done) r.has_hello_done = true;
     return true;
   }
   /// The first complete ClientHello of the client, and the first ServerHello of the server that is no retry. The
   /// stream's first hello is wanted before it is known whose it is.
   static bool is_wanted(const tls_record<Config>& r, const tls_stream& t, direction dir) {
     if (t.message_type == tls_constant::client_hello)
-      return (!t.any_message || r.is_client(dir)) &&
-             (!r.has_client_hello || (dir == fwd && r.client_hello_from == bwd));
-    return (!t.any_message || r.is_server(dir)) &&
-           (!r.has_server_hello || r.server_hello_is_retry || (dir == bwd && r.server_hello_from == fwd));
+      return !t.any_message || (r.is_client(dir) && !r.has_client_hello);
+    return !t.any_message || (r.is_server(dir) && (!r.has_server_hello || r.server_hello_is_retry));
   }
   bool read_message(slot& flow, direction dir, std::uint16_t at, bytes part, tls_record<Config>& r, tls_stream& t) {
     if (!t.any_message && r.opens_with[dir] == tls_facts::neither) {
       for (std::size_t next = 0; next < part.length && t.opening_have < 2; ++next, ++t.opening_have)
         if (!opens_hello(t, part.data[next])) return forget(r, dir), end_stream(flow, dir), false;
-      if (t.opening_have == 2)
+      if (t.opening_have == 2) {
         r.opens_with[dir] = t.message_type == tls_constant::client_hello ? tls_facts::client : tls_facts::server;
+        if (r.opens_with[fwd] == r.opens_with[bwd]) settle_sides(r, dir);
+      }
     }
     if (t.is_collected) {
       if (part.length == t.message_left && !t.is_split) {
@@ -4440,6 +4512,19 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
       t.message_type == tls_constant::certificate ? r.certificates.read(part) : r.key_exchange.read(part);
     return true;
   }
+  /// Both streams open with the same hello. What the one told that opened first was not of that side if the other one's
+  /// takes precedence; and nobody has the opposite side.
+  static void settle_sides(tls_record<Config>& r, direction second) {
+    if (!r.is_client(second) && !r.is_server(second)) return;
+    tls_record<Config> fresh{};
+    for (const direction dir : {fwd, bwd}) {
+      fresh.streams[dir] = r.streams[dir];
+      fresh.opens_with[dir] = r.opens_with[dir];
+      fresh.handshake_packets[dir] = r.handshake_packets[dir];
+      if (dir != second) fresh.streams[dir].is_walked = 0;
+    }
+    r = fresh;
+  }
   /// The version of a hello: 3.0 to 3.4, or of a ServerHello in a draft of TLS 1.3, 0x7Fxx.
   static bool opens_hello(tls_stream& t, std::uint8_t octet) {
     if (t.opening_have == 0) {
@@ -4451,6 +4536,7 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
   bool end_message(slot& flow, direction dir, tls_record<Config>& r, tls_stream& t) {
     t.message_have = 0;
     t.any_message = 1;
+    if (t.message_type == tls_constant::server_hello_done && r.is_server(dir)) r.has_hello_done = true;
     if (t.is_collected && t.is_split) {
       const buffer_type& buffer = *buffer_of(flow, dir);
       use_hello(flow, dir, {buffer.tcp.octets, buffer.joined}, r, t);
@@ -4459,17 +4545,14 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
     return true;
   }
   void use_hello(slot& flow, direction dir, bytes message, tls_record<Config>& r, const tls_stream& t) {
-    if (t.message_type == tls_constant::client_hello)
-      use_client_hello(flow, dir, message, r);
-    else
-      use_server_hello(flow, dir, message, r);
+    if (t.message_type == tls_constant::client_hello && r.is_client(dir)) use_client_hello(flow, message, r);
+    if (t.message_type == tls_constant::server_hello && r.is_server(dir)) use_server_hello(flow, message, r);
   }
-  void use_client_hello(slot& flow, direction dir, bytes message, tls_record<Config>& r) {
+  void use_client_hello(slot& flow, bytes message, tls_record<Config>& r) {
     tls_client_hello hello;
     if (!hello.parse(message)) return;
-    compare_sessions(r, hello.session_id, r.has_server_hello);
+    compare_sessions(r, hello.session_id, r.has_server_hello, true);
     r.has_client_hello = true;
-    r.client_hello_from = dir;
     r.session_id_length = static_cast<std::uint8_t>(hello.session_id.length);
     r.offered_version = hello.highest_version(tls_version_number);
     r.cipher_count = static_cast<std::uint16_t>(hello.ciphers.count());
@@ -4477,18 +4560,17 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
     r.has_ticket = hello.has_ticket;
     r.has_psk = hello.has_psk;
     r.has_early_data = hello.has_early_data;
-    r.offered_share = hello.first_key_share();
+    r.offers_share = hello.first_key_share(r.offered_share);
     note_cut(flow, r.server_name.assign(hello.host_name()));
     if (!r.protocol_is_chosen) note_cut(flow, r.protocol.assign(hello.protocol()));
     fingerprint(hello, 't', r.ja3, r.ja4);
   }
-  void use_server_hello(slot& flow, direction dir, bytes message, tls_record<Config>& r) {
+  JOYFULJAY_OWN_FRAME void use_server_hello(slot& flow, bytes message, tls_record<Config>& r) {
     tls_server_hello hello;
     if (!hello.parse(message)) return;
-    if (r.has_server_hello && r.server_hello_from == dir && hello.is_retry) return;
-    compare_sessions(r, hello.session_id, r.has_client_hello);
+    if (r.has_server_hello && hello.is_retry) return;
+    compare_sessions(r, hello.session_id, r.has_client_hello, !r.has_client_hello);
     r.has_server_hello = true;
-    r.server_hello_from = dir;
     r.server_hello_is_retry = hello.is_retry;
     r.chosen_version = hello.chosen_version;
     r.cipher = hello.cipher;
@@ -4500,24 +4582,34 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
       note_cut(flow, r.protocol.assign(hello.protocol));
     }
     md5 digest;
-    write_ja3s(hello, [&digest](char c) { digest.update(static_cast<std::uint8_t>(c)); });
+    write_ja3s(hello, text_sink(digest, true));
     digest.finish(r.ja3s);
+  }
+  /// Takes the characters of a hello's string: for its digest, and as they are where they are wanted.
+  auto text_sink(md5& digest, bool of_server) {
+    if constexpr (KeepsTexts) text_.length = 0, text_.is_new = true, text_.of_server = of_server;
+    return [this, &digest](char c) {
+      digest.update(static_cast<std::uint8_t>(c));
+      if constexpr (KeepsTexts)
+        if (text_.length < sizeof text_.characters) text_.characters[text_.length++] = c;
+    };
   }
   void fingerprint(const tls_client_hello& hello, char transport, std::uint8_t (&ja3)[md5::digest_length],
                    ja4_fingerprint& ja4) {
-    md5 digest;
-    write_ja3(hello, [&digest](char c) { digest.update(static_cast<std::uint8_t>(c)); });
-    digest.finish(ja3);
+    digest_ja3(hello, ja3);
     ja4 = ja4_of(hello, transport, sorted_);
   }
-  /// Whether both hellos have one session ID, told by a digest (FNV-1a) of the one that came first.
-  static void compare_sessions(tls_facts& facts, bytes id, bool other_is_known) {
+  JOYFULJAY_OWN_FRAME void digest_ja3(const tls_client_hello& hello, std::uint8_t (&ja3)[md5::digest_length]) {
+    md5 digest;
+    write_ja3(hello, text_sink(digest, false));
+    digest.finish(ja3);
+  }
+  /// Whether both hellos have one session ID, told by a digest (FNV-1a): of the client's as soon as it is known.
+  static void compare_sessions(tls_facts& facts, bytes id, bool other_is_known, bool keep) {
     std::uint32_t digest = 0x811c9dc5 ^ static_cast<std::uint32_t>(id.length);
     for (std::size_t at = 0; at < id.length; ++at) digest = (digest ^ id.data[at]) * 0x01000193;
-    if (other_is_known)
-      facts.same_session_id = digest == facts.session_id_digest;
-    else
-      facts.session_id_digest = digest;
+    if (other_is_known) facts.same_session_id = digest == facts.session_id_digest;
+    if (keep) facts.session_id_digest = digest;
   }
 
   // ---- 9.4 SSH: identification lines, packets in the clear
@@ -4712,6 +4804,7 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
   std::uint32_t links_[record_capacity] = {};
   number_pool<record_capacity> pool_ = {};
   buffer_pool<Config, buffer_capacity> buffers_ = {};
+  std::conditional_t<KeepsTexts, hello_text<buffer_bytes>, nothing> text_ = {};
   std::uint16_t sorted_[buffer_bytes / 2] = {};  // numbers of the hello at hand
 };
 
@@ -5058,8 +5151,10 @@ struct payload_sample {
   std::uint32_t sampled[2];
   std::uint32_t printable_bytes, null_bytes, high_bytes;
 
-  void answer(const byte_histogram (&counts)[2], const head& sizes) {
-    shannon_entropy alone[2], together;
+  /// `alone` and `together` are room that the engine lends; 456 bytes are much for a stack.
+  void answer(const byte_histogram (&counts)[2], const head& sizes, shannon_entropy (&alone)[2],
+              shannon_entropy& together) {
+    alone[fwd] = alone[bwd] = together = {};
     byte_histogram::for_each_byte(counts[fwd], counts[bwd], [&](std::size_t value) {
       const std::uint32_t forward = counts[fwd].count(value), backward = counts[bwd].count(value);
       const std::uint32_t both = forward + backward;
@@ -5266,7 +5361,8 @@ struct length_variety {
   template <class Config> struct exact {
     template <class Flow> void add(const logged_packet&, const Flow&) {}
     void clear() {}
-    template <class Flow, class Forms> void answer(length_variety& variety, const Flow&, const Forms& forms) const {
+    template <class Flow, class Forms>
+    JOYFULJAY_OWN_FRAME void answer(length_variety& variety, const Flow&, const Forms& forms) const {
       const auto& sorted = static_cast<const length_quantiles::exact<Config>&>(forms);
       shannon_entropy entropy;
       std::uint64_t distinct = 0;
@@ -5281,7 +5377,8 @@ struct length_variety {
     variety_sketch seen;
 
     template <class Flow> void add(const logged_packet& p, const Flow&) { seen.add(p.ip_len); }
-    template <class Flow, class Forms> void answer(length_variety& variety, const Flow&, const Forms& forms) const {
+    template <class Flow, class Forms>
+    JOYFULJAY_OWN_FRAME void answer(length_variety& variety, const Flow&, const Forms& forms) const {
       const auto& lengths = static_cast<const length_quantiles::sketch&>(forms);
       variety.take(seen.entropy(lengths.lengths_seen, lengths.modes), seen.distinct());
     }
@@ -5420,6 +5517,17 @@ struct ssh_handshake {
   }
 };
 
+/// The strings behind JA3 and JA3S. They lie in chunks of the logs' pool, their ends in the slot: 12 bytes.
+struct hello_texts {
+  using needs = type_list<>;
+  static constexpr bool keeps_texts = true;
+  struct head {
+    std::uint32_t text_chunk[2];  // the last of the client's and the server's, 0 for none
+    std::uint16_t text_length[2];
+  };
+  text_view client_hello_text, server_hello_text;
+};
+
 /// What could not be kept of a handshake.
 struct handshake_losses {
   using needs = type_list<>;
@@ -5459,7 +5567,6 @@ struct flow_facts {
   std::uint16_t port[2];
   std::uint8_t protocol, ip_version;
   bool is_ethernet;  ///< the first packet came in an Ethernet frame
-  bool anonymous;    ///< addresses are shown as pseudonyms
   bytes salt;
 
   std::uint64_t total_packets() const { return std::uint64_t{packets[fwd]} + packets[bwd]; }
@@ -5470,8 +5577,7 @@ struct flow_facts {
   std::uint64_t gap_count(direction dir) const { return packets[dir] != 0 ? packets[dir] - 1 : 0; }
   std::uint64_t gap_count() const { return total_packets() - 1; }
   ip_address true_address(direction end) const;
-  /// The address, or its pseudonym.
-  ip_address shown_address(direction end) const;
+  ip_address pseudonym(direction end) const;
 };
 
 inline ip_address flow_facts::true_address(direction end) const {
@@ -5489,18 +5595,16 @@ inline ip_address flow_facts::true_address(direction end) const {
   return result;
 }
 
-inline ip_address flow_facts::shown_address(direction end) const {
-  const ip_address plain = true_address(end);
-  if (!anonymous) return plain;
+inline ip_address flow_facts::pseudonym(direction end) const {
   sha256 digest;
   digest.update(salt);
-  digest.update(plain.to_text());
+  digest.update(true_address(end).to_text());
   std::uint8_t sum[sha256::digest_length];
   digest.finish(sum);
-  ip_address pseudonym;
-  pseudonym.form = ip_address::pseudonym;
-  std::memcpy(pseudonym.octets, sum, 8);
-  return pseudonym;
+  ip_address result;
+  result.form = ip_address::pseudonym;
+  std::memcpy(result.octets, sum, 8);
+  return result;
 }
 
 /// Dotted decimal, or the recommended text of IPv6 [RFC 5952 4], where only ::ffff:0:0/96 ends in dotted decimal.
@@ -6189,7 +6293,7 @@ struct tls {
     if (tls_key_exchange_group == 0 && shows_key_exchange(t) && !t.server_has_share) {
       name.append("dhe");
       name.append_decimal(t.key_exchange.prime_bits());
-    } else if (tls_key_exchange_group != 0 || t.server_has_share) {
+    } else if (tls_key_exchange_group != 0 || (t.has_server_hello ? t.server_has_share : t.offers_share)) {
       const char* const known = tls_group_name(tls_key_exchange_group);
       known != nullptr ? name.append(known) : append_number(name, "unknown(0x", tls_key_exchange_group);
     }
@@ -6443,6 +6547,26 @@ struct connection_truncation {
   JOYFULJAY_FEATURE(bool, conn_truncated, "",
                     "Counts of this row are too low, because an address, pair or port found no room in its table.") {
     return flow.tables_overflowed;
+  }
+};
+
+struct tls_texts {
+  JOYFULJAY_GROUP(tls, tls_handshake, hello_texts)
+
+  JOYFULJAY_FEATURE(text_view, ja3_str, "",
+                    "What ja3_hash digests: version, ciphers, extensions, groups, point formats; decimal, no GREASE.") {
+    return flow.tls->has_client_hello ? flow.client_hello_text : text_view{};
+  }
+  JOYFULJAY_FEATURE(text_view, ja3s_str, "", "What ja3s_hash digests: version, cipher, extensions.") {
+    return flow.tls->has_server_hello ? flow.server_hello_text : text_view{};
+  }
+};
+
+struct quic_texts {
+  JOYFULJAY_GROUP(quic, quic_handshake, hello_texts)
+
+  JOYFULJAY_FEATURE(text_view, quic_ja3_str, "", "What quic_ja3_hash digests, written like ja3_str.") {
+    return flow.quic_ja3 != nullptr ? flow.client_hello_text : text_view{};
   }
 };
 
@@ -7052,17 +7176,21 @@ template <class A> struct has_sketch<A, std::void_t<typename A::sketch>> : std::
 template <class A, class = void> struct is_learned : std::false_type {};
 template <class A> struct is_learned<A, std::void_t<decltype(A::learned_from)>> : std::true_type {};
 template <class A> struct has_exact : std::bool_constant<has_sketch<A>::value || reads_log_head<A>::value> {};
+template <class A, class = void> struct keeps_texts : std::false_type {};
+template <class A> struct keeps_texts<A, std::void_t<decltype(A::keeps_texts)>> : std::bool_constant<A::keeps_texts> {};
 template <class A, class = void> struct is_from_tables : std::false_type {};
 template <class A> struct is_from_tables<A, std::void_t<decltype(A::from_tables)>> : std::true_type {};
 template <class A>
 struct lives_in_slot : std::bool_constant<!has_exact<A>::value && !samples_payload<A>::value && !is_learned<A>::value &&
-                                          !is_from_tables<A>::value> {};
+                                          !keeps_texts<A>::value && !is_from_tables<A>::value> {};
 template <class A> struct is_live : std::bool_constant<lives_in_slot<A>::value && !is_from_log<A>::value> {};
 template <class... A> constexpr bool learns([[maybe_unused]] handshake_protocol protocol, type_list<A...>) {
   return ((A::learned_from == protocol) || ...);
 }
 
-template <class Last, class... Type> type_list<Type..., Last> appended(type_list<Type...>);
+/// The heads that samples and texts have in the slot.
+template <class... A> type_list<typename A::head...> heads_of(type_list<A...>);
+template <class... A, class... B> type_list<A..., B...> joined(type_list<A...>, type_list<B...>);
 template <class... Type> constexpr bool is_empty(type_list<Type...>) { return sizeof...(Type) == 0; }
 template <class... A> constexpr bool start_as_zero(type_list<A...>) {
   return ((std::is_trivially_default_constructible_v<A> && std::is_trivially_copyable_v<A>)&&...);
@@ -7117,6 +7245,10 @@ struct long_state<Config, type_list<FromLog...>, type_list<Sampled...>> : FromLo
 template <class Config, class Accumulators> struct flow_summary;
 template <class Config, class... A> struct flow_summary<Config, type_list<A...>> : flow_facts, A... {
   using config = Config;
+  /// The address, or its pseudonym. Engines without pseudonyms hold no SHA-256.
+  ip_address shown_address(direction end) const {
+    return Config::anonymize_addresses ? pseudonym(end) : true_address(end);
+  }
 };
 
 template <class Config, class Exact> struct exact_forms;
@@ -7124,7 +7256,10 @@ template <class Config, class... A> struct exact_forms<Config, type_list<A...>> 
 
 struct sample_workspace {
   byte_histogram histograms[2];
+  shannon_entropy alone[2], together;
 };
+template <std::size_t Longest> struct text_workspace { char hello_texts[2][Longest]; };
+struct no_texts {};
 
 /// Lets a sample or sketch answer. `all` has those of every accumulator as bases.
 template <class A, class Form, class Summary, class Forms> void ask(Form& form, Summary& summary, const Forms& all) {
@@ -8174,7 +8309,8 @@ template <class Row> struct callback_sink {
 /// A sink is called as sink(const row&, const flow_view&, end_reason), once for every flow that ends and for every
 /// snapshot. The rules of a sink:
 ///   1. Row and view are valid during the call only; copy what you keep (lists in the row point into the engine).
-///   2. It may read the flow, but not call feed, tick or flush of this engine: those are refused.
+///   2. It may read the flow, but not call feed, tick, flush, refresh or clear_connections of this engine: those are
+///      refused and counted.
 ///   3. It must not throw.
 template <class Config> class engine {
  public:
@@ -8220,7 +8356,7 @@ template <class Config> class engine {
     for (std::size_t begin = 0; begin < count; begin += Config::batch_frames) {
       const std::size_t some = count - begin < Config::batch_frames ? count - begin : Config::batch_frames;
       if (reporting_) {  // the batch belongs to the call that is under way
-        for (std::size_t at = 0; at < some; ++at) each(feed(frames[begin + at], sink));
+        for (std::size_t at = 0; at < some; ++at) each(refuse());
         continue;
       }
       for (std::size_t at = 0; at < some; ++at) {
@@ -8238,11 +8374,11 @@ template <class Config> class engine {
   /// Ends flows that are due by the caller's clock, which should be that of the frames: at most `most`, so that a call
   /// has a bound. Returns how many; call again while that equals `most`.
   template <class Sink> std::size_t tick(std::int64_t now_ns, Sink&& sink, std::size_t most = 64) {
-    return reporting_ ? 0 : expire(now_ns, most, sink);
+    return is_refused() ? 0 : expire(now_ns, most, sink);
   }
   /// Ends every flow.
   template <class Sink> void flush(Sink&& sink) {
-    if (reporting_) return;
+    if (is_refused()) return;
     for (const flow_list& list : lists_)
       while (list.oldest != 0)
         finish(list.oldest, slot(list.oldest).marked(flow_type::is_closed) ? end_reason::closed : end_reason::flushed,
@@ -8261,7 +8397,7 @@ template <class Config> class engine {
   /// communities, O(n m) for betweenness; a step is a link, a host, or a level of a sort.
   bool refresh(std::uint64_t budget) {
     static_assert(has_graph, "joyfuljay: refresh needs the group connection_graph in Config::groups");
-    return connections_.graph.refresh(connections_.tables, budget);
+    return !is_refused() && connections_.graph.refresh(connections_.tables, budget);
   }
   /// The groups named, or all parts of connection that are selected, as they stand now for a flow that was reported
   /// before: see `view::ends`. Four look-ups.
@@ -8278,6 +8414,7 @@ template <class Config> class engine {
   }
   /// Forgets all addresses, for a new period of observation. O(table sizes).
   void clear_connections() {
+    if (is_refused()) return;
     if constexpr (has_connections) connections_.tables.clear();
     if constexpr (has_graph) connections_.graph.clear();
   }
@@ -8308,6 +8445,7 @@ template <class Config> class engine {
 
  private:
   friend view;
+  friend struct detail::engine_audit<engine>;
 
   // What this configuration is made of.
   using accumulators = decltype(detail::accumulators_of(groups{}));
@@ -8327,16 +8465,18 @@ template <class Config> class engine {
                         reads_dns = detail::learns(handshake_protocol::dns, learned{});
   static constexpr bool reads_handshakes = reads_tls || reads_quic || reads_ssh || reads_dns;
   static_assert(reads_handshakes || detail::is_empty(learned{}),
-                "joyfuljay: handshake_state in Config::groups needs tls, quic, ssh or dns beside it");
+                "joyfuljay: Config::groups has handshake_state, which needs tls, quic, ssh or dns beside it");
+  using texts = decltype(detail::filtered<detail::keeps_texts>(accumulators{}));
+  static constexpr bool keeps_texts = !detail::is_empty(texts{});
   using handshakes_type =
       std::conditional_t<reads_handshakes,
-                         detail::handshake_reader<Config, reads_tls, reads_quic, reads_ssh, reads_dns>,
+                         detail::handshake_reader<Config, reads_tls, reads_quic, reads_ssh, reads_dns, keeps_texts>,
                          detail::no_handshakes>;
   using samples = decltype(detail::filtered<detail::samples_payload>(accumulators{}));
   static constexpr bool samples_payload = !detail::is_empty(samples{});
-  static constexpr bool uses_chunks = keeps_log || samples_payload;
+  static constexpr bool uses_chunks = keeps_log || samples_payload || keeps_texts;
   using slot_parts =
-      std::conditional_t<samples_payload, decltype(detail::appended<payload_sample::head>(in_slot{})), in_slot>;
+      decltype(detail::joined(detail::joined(in_slot{}, detail::heads_of(samples{})), detail::heads_of(texts{})));
   using flow_type = detail::flow_slot<Config, keeps_log, typename handshakes_type::slot, slot_parts>;
   using long_type = detail::long_state<Config, from_log, sampled>;
   using fragments_type = detail::fragment_table<Config::max_fragments, typename Config::keyed_hash>;
@@ -8354,6 +8494,8 @@ template <class Config> class engine {
     return sampled == 0 ? 0 : (byte_histogram::coded_bits(sampled) + bits - 1) / bits;
   }
   static constexpr std::size_t sample_chunks_per_flow = 2 * chunks_for_sample(detail::sample_capacity<Config>(0));
+  /// What the configuration leaves to a variable is known at run time only.
+  template <class Member> static constexpr bool is_constant = std::is_const_v<Member>;
   static constexpr std::size_t larger(std::size_t a, std::size_t b) { return a > b ? a : b; }
   static constexpr std::size_t log_capacity = !keeps_log ? 0
                                               : Config::log_chunks != 0
@@ -8363,7 +8505,14 @@ template <class Config> class engine {
                                                  : Config::sample_chunks != 0
                                                      ? Config::sample_chunks
                                                      : larger(Config::max_flows * 3 / 2, sample_chunks_per_flow);
-  static constexpr std::size_t chunk_capacity = larger(log_capacity + sample_capacity, 1);
+  static constexpr std::size_t longest_text = detail::hello_text<Config::handshake_buffer_bytes>::capacity;
+  static constexpr std::size_t text_chunks_per_flow =
+      2 * ((longest_text + sizeof(chunk_type) - 1) / sizeof(chunk_type));
+  static constexpr std::size_t text_capacity = !keeps_texts ? 0
+                                               : Config::text_chunks != 0
+                                                   ? Config::text_chunks
+                                                   : larger(Config::max_flows * 4, text_chunks_per_flow);
+  static constexpr std::size_t chunk_capacity = larger(log_capacity + sample_capacity + text_capacity, 1);
   static constexpr std::size_t long_capacity = !keeps_log                ? 1
                                                : Config::long_flows != 0 ? Config::long_flows
                                                                          : larger(Config::max_flows / 16, 1);
@@ -8382,12 +8531,25 @@ template <class Config> class engine {
   static_assert(sample_capacity >= (samples_payload ? sample_chunks_per_flow : 0),
                 "joyfuljay: Config::sample_chunks must hold the samples of one flow: two chunks, four if "
                 "Config::entropy_sample_bytes is above 256, two more for each further 512");
+  static_assert(text_capacity >= (keeps_texts ? text_chunks_per_flow : 0),
+                "joyfuljay: Config::text_chunks must hold the texts of one flow: a tenth of "
+                "Config::handshake_buffer_bytes, and 34 more");
   static_assert(detail::sample_capacity<Config>(0) <= detail::longest_sample,
                 "joyfuljay: Config::entropy_sample_bytes must be at most 65535");
   static_assert(
       !keeps_heads || (Config::max_sequence_length >= 1 && Config::max_sequence_length < Config::sample_packets),
       "joyfuljay: Config::max_sequence_length must be at least 1 and below Config::sample_packets, because sequences "
       "are read from the log");
+  static_assert((!is_constant<decltype(Config::idle_timeout_ns)> || Config::idle_timeout_ns >= 0) &&
+                    (!is_constant<decltype(Config::active_timeout_ns)> || Config::active_timeout_ns >= 0) &&
+                    (!is_constant<decltype(Config::tcp_linger_ns)> || Config::tcp_linger_ns >= 0) &&
+                    (!is_constant<decltype(Config::fragment_timeout_ns)> || Config::fragment_timeout_ns >= 0),
+                "joyfuljay: Config::idle_timeout_ns, active_timeout_ns, tcp_linger_ns and fragment_timeout_ns must not "
+                "be negative");
+  static_assert(!is_constant<decltype(Config::burst_threshold_ns)> || Config::burst_threshold_ns >= 0,
+                "joyfuljay: Config::burst_threshold_ns must not be negative");
+  static_assert(!is_constant<decltype(Config::flow_packet_limit)> || Config::flow_packet_limit >= 1,
+                "joyfuljay: Config::flow_packet_limit must be at least 1");
   static_assert(!has_connections || (Config::max_hosts >= 1 && Config::max_hosts <= (std::size_t{1} << 24)),
                 "joyfuljay: Config::max_hosts must be between 1 and 2^24");
   static_assert(!has_connections ||
@@ -8401,6 +8563,12 @@ template <class Config> class engine {
                 "joyfuljay: accumulators must be plain structs without initialisers: they start as zero bytes");
 
   // ---- 15.1 A packet on its way to its flow
+
+  /// Whether a sink is running, which must not change what it is looking at.
+  bool is_refused() {
+    statistics_.refused_calls += reporting_;
+    return reporting_;
+  }
 
   /// A frame that was taken apart, and where its flow is found.
   struct arrival {
@@ -8417,6 +8585,10 @@ template <class Config> class engine {
   void find_key(arrival& now) const {
     now.from = detail::packet_key::of(now.p);
     now.hash = Config::keyed_hash::hash(secret_, now.from.key.word, now.from.key.words());
+  }
+  fed refuse() {
+    ++statistics_.frames[static_cast<std::size_t>(verdict::refused)];
+    return {verdict::refused, {}};
   }
   template <class Sink> fed assign(arrival& now, Sink& sink) {
     ++statistics_.frames[static_cast<std::size_t>(now.what)];
@@ -8503,6 +8675,8 @@ template <class Config> class engine {
     }
     if constexpr (samples_payload)
       if (holds_sample(flow)) held |= chunks;
+    if constexpr (keeps_texts)
+      if ((flow.text_chunk[0] | flow.text_chunk[1]) != 0) held |= chunks;
     if constexpr (reads_handshakes)
       if (flow.record != 0) held |= handshake_record;
     return held;
@@ -8542,19 +8716,35 @@ template <class Config> class engine {
     if (flow.total_packets() >= Config::flow_packet_limit) return why = end_reason::full, true;
     return false;
   }
+  /// By the largest time of the flow, unless the clock has stepped back by more than the timeout since.
   static std::int64_t deadline_of(const flow_type& flow) {
-    return flow.marked(flow_type::is_closed) ? detail::saturating_sum(flow.closed_ns, Config::tcp_linger_ns)
-                                             : detail::saturating_sum(flow.end_ns, Config::idle_timeout_ns);
+    const bool is_closed = flow.marked(flow_type::is_closed);
+    std::int64_t since = is_closed ? flow.closed_ns : flow.end_ns;
+    if (is_ahead(since, flow.last_ns)) since = flow.last_ns;
+    return detail::saturating_sum(since, is_closed ? Config::tcp_linger_ns : Config::idle_timeout_ns);
+  }
+  static bool is_ahead(std::int64_t time_ns, std::int64_t now_ns) {
+    return detail::has_passed(time_ns, now_ns, Config::idle_timeout_ns);
+  }
+  /// For flows that have had no packet since the clock stepped back: by their own times they would stay, and keep those
+  /// behind them in their list, until the clock is there again. They end when it has run for the timeout.
+  std::int64_t deadline_since_step(std::int64_t now_ns) {
+    if (!clock_stepped_back_ || now_ns < stepped_back_to_) stepped_back_to_ = now_ns;
+    clock_stepped_back_ = true;
+    return detail::saturating_sum(stepped_back_to_, Config::idle_timeout_ns);
   }
   /// Only the oldest of each list are looked at, and those only when the earliest deadline known has passed.
   template <class Sink> std::size_t expire(std::int64_t now_ns, std::size_t most, Sink& sink) {
-    if (now_ns <= next_deadline_) return 0;
+    if (now_ns <= next_deadline_ && !is_ahead(next_deadline_, now_ns)) return 0;
     std::size_t ended = 0;
     std::int64_t next = 0x7FFFFFFFFFFFFFFF;
+    bool any_ahead = false;
     for (const flow_list& list : lists_) {
       while (list.oldest != 0) {
         const flow_type& flow = slot(list.oldest);
-        const std::int64_t deadline = deadline_of(flow);
+        const bool ahead = is_ahead(flow.last_ns, now_ns);
+        any_ahead = any_ahead || ahead;
+        const std::int64_t deadline = ahead ? deadline_since_step(now_ns) : deadline_of(flow);
         if (now_ns <= deadline || ended == most) {
           if (deadline < next) next = deadline;
           break;
@@ -8564,6 +8754,7 @@ template <class Config> class engine {
       }
     }
     next_deadline_ = next;
+    clock_stepped_back_ = any_ahead;
     return ended;
   }
   /// A TCP flow is closed by a reset, or by a bare ACK after both sides' FIN [SEMANTICS "Flow assembly"].
@@ -8632,7 +8823,10 @@ template <class Config> class engine {
     leave_index(number);
     if constexpr (keeps_log) release_storage(slot(number));
     if constexpr (reads_handshakes) release_record(slot(number));
-    if constexpr (samples_payload) release_samples(slot(number));
+    if constexpr (samples_payload)
+      for (const std::uint32_t last_chunk : slot(number).sample_chunk) release_ring(last_chunk);
+    if constexpr (keeps_texts)
+      for (const std::uint32_t last_chunk : slot(number).text_chunk) release_ring(last_chunk);
     slot_pool_.give_back(number, next_);
     --statistics_.open_flows;
   }
@@ -8706,6 +8900,16 @@ template <class Config> class engine {
     std::uint32_t& link = chunk_links_[last != 0 ? last - 1 : chunk - 1];
     chunk_links_[chunk - 1] = last != 0 ? link : chunk;
     link = last = chunk;
+  }
+  void release_ring(std::uint32_t last) {
+    if (last == 0) return;
+    std::uint32_t chunk = chunk_links_[last - 1];
+    for (bool more = true; more;) {
+      const std::uint32_t next = chunk_links_[chunk - 1];
+      more = chunk != last;
+      give_back_chunk(chunk);
+      chunk = next;
+    }
   }
   template <class Sink> std::uint32_t take_chunk(Sink& sink) {
     std::uint32_t chunk = chunk_pool_.take(chunk_links_);
@@ -8804,6 +9008,37 @@ template <class Config> class engine {
     const bool had_record = flow.record != 0;
     handshakes_.read(flow, p);
     if (had_record && flow.record == 0) --statistics_.used_records;
+    if constexpr (keeps_texts)
+      if (handshakes_.text().is_new) keep_text(flow, sink);
+  }
+  /// A later hello replaces the text of an earlier one, as its facts do.
+  template <class Sink> void keep_text(hello_texts::head& head, Sink& sink) {
+    auto& text = handshakes_.text();
+    text.is_new = false;
+    std::uint32_t& last_chunk = head.text_chunk[text.of_server];
+    release_ring(last_chunk);
+    last_chunk = 0;
+    head.text_length[text.of_server] = static_cast<std::uint16_t>(text.length);
+    for (std::size_t at = 0; at < text.length; at += sizeof(chunk_type)) {
+      extend_ring(last_chunk, sink);
+      const std::size_t some = text.length - at < sizeof(chunk_type) ? text.length - at : sizeof(chunk_type);
+      std::memcpy(&chunks_[last_chunk - 1], text.characters + at, some);
+    }
+  }
+  text_view text_of(const hello_texts::head& head, unsigned side, char* characters) const {
+    std::uint32_t chunk = head.text_chunk[side];
+    for (std::size_t at = 0; at < head.text_length[side]; at += sizeof(chunk_type)) {
+      chunk = chunk_links_[chunk - 1];
+      const std::size_t left = head.text_length[side] - at;
+      std::memcpy(characters + at, &chunks_[chunk - 1], left < sizeof(chunk_type) ? left : sizeof(chunk_type));
+    }
+    return {characters, head.text_length[side]};
+  }
+  template <class Summary, class... Texts>
+  void show_texts(const flow_type& flow, Summary& summary, type_list<Texts...>) {
+    ((static_cast<Texts&>(summary).client_hello_text = text_of(flow, 0, workspace_.hello_texts[0]),
+      static_cast<Texts&>(summary).server_hello_text = text_of(flow, 1, workspace_.hello_texts[1])),
+     ...);
   }
   void release_record(flow_type& flow) {
     if (flow.record == 0) return;
@@ -8834,12 +9069,15 @@ template <class Config> class engine {
     if (now <= sizeof(chunk_type::raw_sample)) {
       std::memcpy(chunks_[last_chunk - 1].raw_sample + had, piece.data, piece.length);
     } else {
-      byte_histogram& counts = workspace_.histograms[0];
-      count_sample(had, last_chunk, counts);
-      counts.add(piece);
-      counts.write_coded(sample_words(last_chunk));
+      add_coded(had, last_chunk, piece);
     }
     flow.sampled_bytes[p.dir] = static_cast<std::uint16_t>(now);
+  }
+  JOYFULJAY_OWN_FRAME void add_coded(std::size_t had, std::uint32_t last_chunk, const bytes& piece) {
+    byte_histogram& counts = workspace_.histograms[0];
+    count_sample(had, last_chunk, counts);
+    counts.add(piece);
+    counts.write_coded(sample_words(last_chunk));
   }
   void count_sample(std::size_t length, std::uint32_t last_chunk, byte_histogram& counts) {
     counts.clear();
@@ -8855,22 +9093,10 @@ template <class Config> class engine {
       return chunks_[chunk - 1].sample[at++];
     };
   }
-  void release_samples(const payload_sample::head& head) {
-    for (const std::uint32_t last : head.sample_chunk) {
-      if (last == 0) continue;
-      std::uint32_t chunk = chunk_links_[last - 1];
-      for (bool more = true; more;) {
-        const std::uint32_t next = chunk_links_[chunk - 1];
-        more = chunk != last;
-        give_back_chunk(chunk);
-        chunk = next;
-      }
-    }
-  }
-  void answer_sample(const payload_sample::head& head, payload_sample& sample) {
+  JOYFULJAY_OWN_FRAME void answer_sample(const payload_sample::head& head, payload_sample& sample) {
     for (const direction dir : {fwd, bwd})
       count_sample(head.sampled_bytes[dir], head.sample_chunk[dir], workspace_.histograms[dir]);
-    sample.answer(workspace_.histograms, head);
+    sample.answer(workspace_.histograms, head, workspace_.alone, workspace_.together);
   }
   template <class Summary, class... Sample>
   void answer_samples(const flow_type& flow, Summary& summary, type_list<Sample...>) {
@@ -8896,7 +9122,6 @@ template <class Config> class engine {
     facts.protocol = flow.key.protocol();
     facts.ip_version = flow.key.ip_version();
     facts.is_ethernet = flow.marked(flow_type::is_ethernet);
-    facts.anonymous = Config::anonymize_addresses;
     facts.salt = salt_;
   }
   static constexpr connection_footprint connection_sizes() {
@@ -8910,6 +9135,7 @@ template <class Config> class engine {
     fill_facts(summary, flow);
     learn(flow, summary, detail::filtered<detail::is_learned>(wanted{}));
     answer_samples(flow, summary, detail::filtered<detail::samples_payload>(wanted{}));
+    show_texts(flow, summary, detail::filtered<detail::keeps_texts>(wanted{}));
     if constexpr (!keeps_log) {
       copy(flow, summary, detail::filtered<detail::lives_in_slot>(wanted{}));
     } else {
@@ -8928,7 +9154,7 @@ template <class Config> class engine {
       ask_tables(detail::ends_of(summary), summary, wanted{});
   }
   /// A flow that ends for good goes into the tables.
-  void count_connection([[maybe_unused]] const flow_type& flow) {
+  JOYFULJAY_OWN_FRAME void count_connection([[maybe_unused]] const flow_type& flow) {
     if constexpr (has_connections)
       connections_.tables.count(secret_, detail::ends_of(facts_of(flow)), flow.packets, flow.frame_bytes);
   }
@@ -8970,20 +9196,23 @@ template <class Config> class engine {
     result.compute(summary);
     return result;
   }
+  /// By itself, so that its stack frame and that of `summarise` are never there at once.
+  JOYFULJAY_OWN_FRAME void compute_features() { workspace_.features.compute(workspace_.summary); }
   template <class Sink> void report(std::uint32_t number, end_reason why, Sink& sink) {
     static_assert(std::is_invocable_v<Sink&, const row&, const view&, end_reason>,
                   "joyfuljay: a sink is called as sink(const row&, const flow_view&, end_reason)");
     ++statistics_.rows[static_cast<std::size_t>(why)];
     if (why != end_reason::snapshot) count_connection(slot(number));
     summarise(slot(number), workspace_.summary);
-    workspace_.features.compute(workspace_.summary);
+    compute_features();
     reporting_ = true;
     sink(static_cast<const row&>(workspace_.features), static_cast<const view&>(view(this, number)), why);
     reporting_ = false;
   }
 
   /// The one computation under way: too large for a device's stack.
-  struct workspace : std::conditional_t<samples_payload, detail::sample_workspace, detail::nothing> {
+  struct workspace : std::conditional_t<samples_payload, detail::sample_workspace, detail::nothing>,
+                     std::conditional_t<keeps_texts, detail::text_workspace<longest_text>, detail::no_texts> {
     detail::flow_summary<Config, accumulators> summary;
     detail::exact_forms<Config, exact> exact_samples;
     row features;
@@ -9008,6 +9237,8 @@ template <class Config> class engine {
   detail::number_pool<chunk_capacity> chunk_pool_ = {};
   detail::number_pool<long_capacity> long_pool_ = {};
   std::int64_t next_deadline_ = 0;  // no oldest flow is due before
+  std::int64_t stepped_back_to_ = 0;
+  bool clock_stepped_back_ = false;  // by more than the idle timeout, as the last look at the lists saw
   std::size_t one_sided_flows_ = 0;
   engine_statistics statistics_ = {};
   hash_key secret_ = {};
@@ -9424,5 +9655,7 @@ template <class Row, class Out, class Keep = detail::keep_all> void write_refere
 
 }  // namespace v0
 }  // namespace joyfuljay
+
+#undef JOYFULJAY_OWN_FRAME
 
 #endif  // JOYFULJAY_HPP

@@ -46,9 +46,10 @@ namespace jj = joyfuljay;
 // capture does not need is never touched. The groups of connection come last: see record_store.
 
 struct tool_config : jj::default_config {
-  using groups = jj::type_list<jj::flow_identifier, jj::flow_meta, jj::timing, jj::gap_sequences, jj::splt_sequences,
-                               jj::size, jj::tcp, jj::tls, jj::quic, jj::ssh, jj::dns, jj::fingerprint, jj::entropy,
-                               jj::padding, jj::handshake_state, jj::connection, jj::connection_truncation>;
+  using groups =
+      jj::type_list<jj::flow_identifier, jj::flow_meta, jj::timing, jj::gap_sequences, jj::splt_sequences, jj::size,
+                    jj::tcp, jj::tls, jj::tls_texts, jj::quic, jj::quic_texts, jj::ssh, jj::dns, jj::fingerprint,
+                    jj::entropy, jj::padding, jj::handshake_state, jj::connection, jj::connection_truncation>;
   struct user_data {
     std::uint64_t number;  // order of creation
   };
@@ -256,6 +257,7 @@ class column_filter {
     if (name == "src_port" || starts("dst_port")) return chosen.include_ports;
     if (starts("splt")) return chosen.include_splt;
     if (name == "iat_sequence" || name == "timestamp_sequence") return chosen.include_sequences;
+    if (name == "ja3_str" || name == "ja3s_str" || name == "quic_ja3_str") return chosen.all;
     if (std::strcmp(feature.group, "handshake") == 0) return chosen.all || !chosen.groups.empty();
     if (is_graph_metric(name)) return chosen.include_graph;
     return true;

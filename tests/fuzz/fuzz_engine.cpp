@@ -1,21 +1,27 @@
-// Fuzz target: any bytes as frames through a small engine with everything in it. Built for libFuzzer (clang
-// -fsanitize=fuzzer) or, with tests/fuzz/replay.cpp, into a program that runs given inputs.
+// Fuzz target: any bytes as a script for an engine with all groups and hardly any room: frames of every link type, steps
+// of the clock, ticks, snapshots, reads, refreshes. Built for libFuzzer (clang -fsanitize=fuzzer) or, with
+// tests/fuzz/replay.cpp, into a program that runs given inputs.
 //
-// Input: records of 7 bytes (link type, time step in two forms, wire length, captured length in 16 bits) and the frame.
+// Input: one byte of settings, then commands. A command is 7 bytes (link type and action, time step in two forms, wire
+// length in two forms, captured length in 16 bits), and the frame.
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <vector>
 
 #include "joyfuljay.hpp"
+#include "tests/audit.hpp"
+#include "tests/fuzz/must.hpp"
 
 namespace jj = joyfuljay;
 
 namespace {
 
 struct everything : jj::default_config {
-  using groups = jj::type_list<jj::flow_identifier, jj::flow_meta, jj::timing, jj::gap_sequences, jj::splt_sequences,
-                               jj::size, jj::tcp, jj::tls, jj::quic, jj::ssh, jj::dns, jj::fingerprint, jj::entropy,
-                               jj::padding, jj::handshake_state, jj::connection, jj::connection_truncation>;
+  using groups =
+      jj::type_list<jj::flow_identifier, jj::flow_meta, jj::timing, jj::gap_sequences, jj::splt_sequences, jj::size,
+                    jj::tcp, jj::tls, jj::tls_texts, jj::quic, jj::quic_texts, jj::ssh, jj::dns, jj::fingerprint,
+                    jj::entropy, jj::padding, jj::handshake_state, jj::connection, jj::connection_truncation>;
   using snapshot_packets = jj::packet_numbers<1, 4>;
   static constexpr std::size_t max_flows = 5;
   static constexpr std::size_t sample_packets = 8;
@@ -24,14 +30,25 @@ struct everything : jj::default_config {
   static constexpr std::size_t entropy_sample_bytes = 300;
   static constexpr std::size_t long_flows = 1;
   static constexpr std::size_t max_fragments = 2;
+  static constexpr std::size_t handshake_records = 2, handshake_buffers = 1;
+  static constexpr std::size_t handshake_buffer_bytes = 512, held_pieces = 3;
+  static constexpr std::size_t max_name = 8, max_protocol_name = 8;
+  static constexpr std::size_t quic_connections = 2;
+  static constexpr std::uint32_t quic_initials = 3;
   static constexpr std::size_t max_hosts = 6, max_edges = 9, max_pair_ports = 12;
   static constexpr std::size_t max_sequence_length = 6;
   static constexpr jj::link_type link = jj::link_type::per_frame;
+  static inline std::int64_t active_timeout_ns = 0, tcp_linger_ns = 0;
+  static inline std::uint32_t flow_packet_limit = 0;
+  static inline bool expire_while_feeding = true, anonymize_addresses = false;
 };
 
-/// What must hold is checked in every build.
-void must(bool condition) {
-  if (!condition) std::abort();
+void choose_settings(unsigned settings) {
+  everything::active_timeout_ns = (settings & 1) != 0 ? 90'000'000'000 : 0;
+  everything::tcp_linger_ns = (settings & 2) != 0 ? 0 : 1'000'000'000;
+  everything::flow_packet_limit = (settings & 4) != 0 ? 11 : 0xFFFFFFFF;
+  everything::expire_while_feeding = (settings & 8) == 0;
+  everything::anonymize_addresses = (settings & 16) != 0;
 }
 
 constexpr jj::link_type links[] = {
@@ -40,52 +57,86 @@ constexpr jj::link_type links[] = {
     jj::link_type::pppoe,    jj::link_type::ipv4,        jj::link_type::ipv6,      static_cast<jj::link_type>(147),
     jj::link_type::ethernet, jj::link_type::raw_openbsd, jj::link_type::raw_bsd,   jj::link_type::ethernet};
 
+using engine_type = jj::engine<everything>;
+constexpr std::size_t command_length = 7;
+
+class script {
+ public:
+  explicit script(engine_type& engine) : engine_(engine) {}
+
+  /// The sink.
+  template <class Row, class View> void operator()(const Row& row, const View& flow, jj::end_reason why) {
+    seen_(row, flow, why);
+    jj::write_json(is_text, row);
+    jj::write_csv(is_text, row);
+    must(row.total_packets == flow.packets());
+    if (why == jj::end_reason::snapshot) return;
+    must(row.conn_truncated || (row.conn_src_total_flows > 0 && row.conn_src_dst_flows > 0));
+    must(engine_.reread(flow.ends()).conn_src_total_bytes == row.conn_src_total_bytes);
+  }
+  /// Returns how many bytes the command took.
+  std::size_t run(const std::uint8_t* data, std::size_t size) {
+    move_clock(data[1], data[2]);
+    std::size_t captured = static_cast<std::size_t>(data[5] << 8 | data[6]);
+    if (captured > size - command_length) captured = size - command_length;
+    switch (data[0] >> 4) {
+      case 12: engine_.tick(now_ns_, *this, data[3] % 4u); break;
+      case 13: engine_.tick(now_ns_, *this); break;
+      case 14: data[3] == 0xED ? engine_.clear_connections() : static_cast<void>(engine_.refresh(data[3] % 64)); break;
+      case 15: engine_.flush(*this); break;
+      default: feed(data, captured);
+    }
+    if (const char* const wrong = audit::fault(engine_, seen_)) must_not(wrong);
+    return command_length + captured;
+  }
+  void end() {
+    engine_.flush(*this);
+    if (const char* const wrong = audit::fault(engine_, seen_)) must_not(wrong);
+    must(engine_.statistics().open_flows == 0);
+  }
+
+ private:
+  void move_clock(unsigned mantissa, unsigned shift) {
+    const std::uint64_t step = std::uint64_t{mantissa} << (shift % 64);
+    now_ns_ = static_cast<std::int64_t>(static_cast<std::uint64_t>(now_ns_) + (shift >= 0xC0 ? 0 - step : step));
+  }
+  void feed(const std::uint8_t* data, std::size_t captured) {
+    const std::uint8_t* const bytes = data + command_length;
+    const std::size_t offset = data[0] >> 4 & 7;  // any alignment, and reading past the end is seen
+    const std::unique_ptr<std::uint8_t[]> exact(new std::uint8_t[offset + captured]);
+    if (captured != 0) std::memcpy(exact.get() + offset, bytes, captured);
+    const std::uint32_t wire_length = std::uint32_t{data[3]} << (data[4] % 24);
+    const auto fed = engine_.feed({exact.get() + offset, captured, wire_length, now_ns_, links[data[0] % 16]}, *this);
+    seen_.note(fed);
+    must((fed.what == jj::verdict::counted) == static_cast<bool>(fed.flow));
+    if (!fed.flow || data[4] < 0xC0) return;
+    must(fed.flow.read<jj::size>().pkt_len_max >= 20);
+    must(audit::is_finite_row(fed.flow.read<jj::timing, jj::tls, jj::connection>()));
+  }
+  static void is_text(const char* characters, std::size_t length) {
+    for (std::size_t at = 0; at < length; ++at)
+      must(static_cast<unsigned char>(characters[at]) >= 0x20 || characters[at] == '\r' || characters[at] == '\n');
+  }
+
+  engine_type& engine_;
+  audit::account seen_;
+  std::int64_t now_ns_ = 0;
+};
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static jj::engine<everything> engine;
+  static engine_type engine;
   std::memset(static_cast<void*>(&engine), 0, sizeof engine);
-  std::uint64_t packets = 0, written = 0, fed_packets = 0;
-  const auto count = [&](const char* characters, std::size_t length) {
-    for (std::size_t at = 0; at < length; ++at)
-      must(static_cast<unsigned char>(characters[at]) >= 0x20 || characters[at] == '\r' || characters[at] == '\n');
-    written += length;
-  };
-  const auto sink = [&](const auto& row, const auto& flow, jj::end_reason why) {
-    jj::write_json(count, row);
-    jj::write_csv(count, row);
-    must(row.total_packets == flow.packets());
-    if (why != jj::end_reason::snapshot) {
-      packets += row.total_packets;
-      must(row.conn_truncated || (row.conn_src_total_flows > 0 && row.conn_src_dst_flows > 0));
-      must(engine.reread(flow.ends()).conn_src_total_bytes == row.conn_src_total_bytes);
-    }
-    jj::for_each_feature(row, [](const jj::feature_info&, const auto& value) {
-      if constexpr (std::is_floating_point_v<std::decay_t<decltype(value)>>) must(value - value == 0);  // finite
-    });
-  };
-  std::int64_t now_ns = 0;
-  constexpr std::size_t head = 7;
-  while (size >= head) {
-    const std::uint64_t step = std::uint64_t{data[1]} << (data[2] % 48);
-    now_ns = static_cast<std::int64_t>(static_cast<std::uint64_t>(now_ns) + (data[2] >= 0xF0 ? 0 - step : step));
-    std::size_t captured = static_cast<std::size_t>(data[5] << 8 | data[6]);
-    if (captured > size - head) captured = size - head;
-    const std::vector<std::uint8_t> exact(data + head, data + head + captured);  // reading past it is seen
-    const std::uint32_t wire_length = std::uint32_t{data[3]} << (data[4] % 24);
-    const auto fed = engine.feed({exact.data(), captured, wire_length, now_ns, links[data[0] % 16]}, sink);
-    fed_packets += fed.what == jj::verdict::counted;
-    must((fed.what == jj::verdict::counted) == static_cast<bool>(fed.flow));
-    if (fed.flow && data[0] >= 0xF0) must(fed.flow.template read<jj::size>().pkt_len_max >= 20);
-    if (data[0] == 0xEE) engine.tick(now_ns, sink, 2);
-    engine.refresh(data[1] % 64);
-    if (data[0] == 0xED) engine.clear_connections();
-    data += head + captured;
-    size -= head + captured;
+  if (size == 0) return 0;
+  choose_settings(data[0]);
+  ++data, --size;
+  script commands(engine);
+  while (size >= command_length) {
+    const std::size_t taken = commands.run(data, size);
+    data += taken;
+    size -= taken;
   }
-  engine.flush(sink);
-  must(packets == fed_packets);
-  must(engine.statistics().open_flows == 0 && engine.statistics().used_chunks == 0 &&
-       engine.statistics().used_long_states == 0);
+  commands.end();
   return 0;
 }

@@ -1,7 +1,7 @@
-// Builds QUIC packets for tests and fuzz targets: the other half of what the header opens. The tag of GCM is computed
-// bit by bit from SP 800-38D, not with the header's tables.
-#ifndef QUIC_SEALER_HPP
-#define QUIC_SEALER_HPP
+// Builds QUIC packets for tests, fuzz targets and the benchmark: the other half of what the header opens. The tag of
+// GCM is computed bit by bit from SP 800-38D, not with the header's tables.
+#ifndef JOYFULJAY_TOOLS_QUIC_SEALER_HPP
+#define JOYFULJAY_TOOLS_QUIC_SEALER_HPP
 
 #include <cstring>
 #include <vector>
@@ -126,4 +126,4 @@ inline octets client_hello(const octets& body) { return octets{1} + big_endian(b
 
 }  // namespace quic_sealer
 
-#endif  // QUIC_SEALER_HPP
+#endif  // JOYFULJAY_TOOLS_QUIC_SEALER_HPP
