@@ -8681,7 +8681,7 @@ template <class Config> class engine {
   enum holding : std::uint8_t { only_slot = 0, chunks = 1, long_state = 2, handshake_record = 4 };
   static constexpr std::size_t holdings = reads_handshakes ? 8 : keeps_log ? 4 : samples_payload ? 2 : 1;
   struct flow_list {
-    std::uint32_t oldest, newest;
+    std::uint32_t oldest, newest, flows;
   };
 
   std::size_t list_of(const flow_type& flow) const {
@@ -8712,7 +8712,7 @@ template <class Config> class engine {
     flow.older = list.newest;
     (list.newest != 0 ? slot(list.newest).newer : list.oldest) = number;
     list.newest = number;
-    one_sided_flows_ += flow.list / holdings == one_sided;
+    ++list.flows;
     const std::int64_t deadline = deadline_of(flow);
     if (deadline < next_deadline_) next_deadline_ = deadline;
   }
@@ -8721,7 +8721,7 @@ template <class Config> class engine {
     flow_list& list = lists_[flow.list];
     (flow.older != 0 ? slot(flow.older).newer : list.oldest) = flow.newer;
     (flow.newer != 0 ? slot(flow.newer).older : list.newest) = flow.older;
-    one_sided_flows_ -= flow.list / holdings == one_sided;
+    --list.flows;
   }
 
   // ---- 15.4 When flows end
@@ -8796,15 +8796,32 @@ template <class Config> class engine {
 
   // ---- 15.5 Room
 
-  /// Who goes when something is short: closed flows; one-sided flows while they hold more than a quarter of the table,
-  /// so that a flood cannot end conversations; then the least recently used. Only flows that hold what is short come
-  /// into question, and the pools are large enough that one flow cannot hold all of it.
+  /// Who goes when something is short: closed flows; one-sided flows while they hold more than a quarter of the table, or
+  /// may hold as much of what is short, so that a flood cannot end conversations; then the least recently used. Only
+  /// flows that hold what is short come into question, and the pools are large enough that one flow cannot hold all of
+  /// it.
   std::uint32_t victim(holding wanted) const {
     std::uint32_t number = oldest_of(closed, closed, wanted);
-    if (number == 0 && one_sided_flows_ > Config::max_flows / 4) number = oldest_of(one_sided, one_sided, wanted);
+    if (number == 0 && are_too_many(one_sided, wanted)) number = oldest_of(one_sided, one_sided, wanted);
     if (number == 0) number = oldest_of(one_sided, two_sided, wanted);
     JOYFULJAY_ASSERT(number != 0);
     return number;
+  }
+  bool are_too_many(kind what, holding wanted) const {
+    std::size_t all = 0, holders = 0;
+    for (std::size_t held = only_slot; held < holdings; ++held) {
+      const std::size_t flows = lists_[what * holdings + held].flows;
+      all += flows;
+      if ((held & wanted) == wanted) holders += flows;
+    }
+    return all > Config::max_flows / 4 || holders > most_at_once(wanted) / 4;
+  }
+  /// How many flows can hold some of a pool at once, each as much as it may.
+  static constexpr std::size_t most_at_once(holding wanted) {
+    return wanted == chunks             ? chunk_capacity / (chunks_per_flow + sample_chunks_per_flow)
+           : wanted == long_state       ? long_capacity
+           : wanted == handshake_record ? handshakes_type::record_capacity
+                                        : Config::max_flows;
   }
   std::uint32_t oldest_of(kind first, kind last, holding wanted) const {
     std::uint32_t oldest = 0;
@@ -9262,7 +9279,6 @@ template <class Config> class engine {
   std::int64_t next_deadline_ = 0;  // no oldest flow is due before
   std::int64_t stepped_back_to_ = 0;
   bool clock_stepped_back_ = false;  // by more than the idle timeout, as the last look at the lists saw
-  std::size_t one_sided_flows_ = 0;
   engine_statistics statistics_ = {};
   hash_key secret_ = {};
   bytes salt_ = {};

@@ -35,8 +35,8 @@ template <class Config> struct engine_audit<engine<Config>> {
 
  private:
   const char* lists() {
-    std::size_t one_sided = 0;
     for (std::size_t at = 0; at < audited::kinds * audited::holdings; ++at) {
+      const std::size_t before = flows_.size();
       std::uint32_t older = 0;
       for (std::uint32_t number = engine_.lists_[at].oldest; number != 0; number = engine_.slot(number).newer) {
         const flow_type& flow = engine_.slot(number);
@@ -45,12 +45,11 @@ template <class Config> struct engine_audit<engine<Config>> {
         if (flow.total_packets() == 0) return "an open flow has no packet";
         if (flows_.size() == Config::max_flows) return "a list has a loop";
         flows_.push_back(number);
-        one_sided += at / audited::holdings == audited::one_sided;
         older = number;
       }
       if (engine_.lists_[at].newest != older) return "the newest of a list is not its last";
+      if (engine_.lists_[at].flows != flows_.size() - before) return "the flows of a list are miscounted";
     }
-    if (one_sided != engine_.one_sided_flows_) return "the one-sided flows are miscounted";
     return flows_.size() == engine_.statistics_.open_flows ? nullptr : "open_flows is not the number in the lists";
   }
   const char* index() {
@@ -169,6 +168,7 @@ struct account {
   std::uint64_t reported[jj::end_reason_count] = {};  // rows
   std::uint64_t reported_packets = 0;
   const char* row_fault = nullptr;
+  bool looks_at_features = true;  ///< which takes longer than to compute them
 
   template <class Fed> Fed note(const Fed& answer) {
     ++fed;
@@ -178,7 +178,7 @@ struct account {
   template <class Row, class View> void operator()(const Row& row, const View& flow, jj::end_reason why) {
     ++reported[static_cast<std::size_t>(why)];
     if (why != jj::end_reason::snapshot) reported_packets += flow.packets();
-    if (!is_finite_row(row)) row_fault = "a feature is infinite or no number";
+    if (looks_at_features && !is_finite_row(row)) row_fault = "a feature is infinite or no number";
     if (flow.packets() == 0 || flow.end_ns() < flow.start_ns()) row_fault = "a flow ends before it starts";
   }
 };
