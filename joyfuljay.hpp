@@ -4609,13 +4609,16 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
     digest.finish(r.ja3s);
   }
   /// Takes the characters of a hello's string: for its digest, and as they are where they are wanted.
-  auto text_sink(md5& digest, bool of_server) {
-    if constexpr (KeepsTexts) text_.length = 0, text_.is_new = true, text_.of_server = of_server;
-    return [this, &digest](char c) {
-      digest.update(static_cast<std::uint8_t>(c));
-      if constexpr (KeepsTexts)
+  auto text_sink(md5& digest, [[maybe_unused]] bool of_server) {
+    if constexpr (KeepsTexts) {
+      text_.length = 0, text_.is_new = true, text_.of_server = of_server;
+      return [this, &digest](char c) {
+        digest.update(static_cast<std::uint8_t>(c));
         if (text_.length < sizeof text_.characters) text_.characters[text_.length++] = c;
-    };
+      };
+    } else {
+      return [&digest](char c) { digest.update(static_cast<std::uint8_t>(c)); };
+    }
   }
   void fingerprint(const tls_client_hello& hello, char transport, std::uint8_t (&ja3)[md5::digest_length],
                    ja4_fingerprint& ja4) {
