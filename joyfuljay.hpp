@@ -8644,7 +8644,8 @@ template <class Config> class engine {
       all += flows;
       if ((held & wanted) == wanted) holders += flows;
     }
-    return all > Config::max_flows / 4 || holders > most_at_once(wanted) / 4;
+    constexpr std::size_t no_flood = 4;  // in a pool for few flows
+    return all > Config::max_flows / 4 || (holders > no_flood && holders > most_at_once(wanted) / 4);
   }
   /// How many flows can hold some of a pool at once, each as much as it may.
   static constexpr std::size_t most_at_once(holding wanted) {
