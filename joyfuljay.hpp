@@ -6868,7 +6868,6 @@ struct flow_key {
   std::size_t words() const { return ip_version() == 4 ? 2 : 5; }
   std::uint8_t ip_version() const { return static_cast<std::uint8_t>(word[0] >> 40); }
   std::uint8_t protocol() const { return static_cast<std::uint8_t>(word[0] >> 32); }
-  std::uint32_t low_half() const { return static_cast<std::uint32_t>(word[0]); }
   bool operator==(const flow_key& other) const {
     if (word[0] != other.word[0] || word[1] != other.word[1]) return false;
     return ip_version() == 4 || (word[2] == other.word[2] && word[3] == other.word[3] && word[4] == other.word[4]);
