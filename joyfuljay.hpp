@@ -87,6 +87,14 @@
 #include <cmath>  // sqrt; g++ and clang have it built in, which spares 12,000 lines
 #endif
 
+/// A function whose variables must not lie in its caller's stack frame, where they would also be above what the caller
+/// calls next. tests/stack adds the frames up: at most 2 KiB for a call of the engine.
+#if defined(__GNUC__)
+#define JOYFULJAY_OWN_FRAME __attribute__((noinline))
+#else
+#define JOYFULJAY_OWN_FRAME
+#endif
+
 namespace joyfuljay {
 inline namespace v0 {
 namespace detail {
@@ -170,13 +178,20 @@ template <std::size_t Capacity> struct text {
     while (*literal != '\0') append(*literal++);
   }
   void append_decimal(std::uint64_t value) {
-    if (value >= 10) append_decimal(value / 10);
-    append(static_cast<char>('0' + value % 10));
+    char digits[20];
+    unsigned count = 0;
+    for (; value >= 10; value /= 10) digits[count++] = static_cast<char>('0' + value % 10);
+    append(static_cast<char>('0' + value));
+    while (count != 0) append(digits[--count]);
   }
   /// Lower case, without leading zeros.
   void append_hexadecimal(std::uint32_t value) {
-    if (value >= 16) append_hexadecimal(value / 16);
-    append("0123456789abcdef"[value % 16]);
+    unsigned shift = 28;
+    while (shift != 0 && value >> shift == 0) shift -= 4;
+    for (;; shift -= 4) {
+      append("0123456789abcdef"[value >> shift & 15]);
+      if (shift == 0) break;
+    }
   }
 };
 
@@ -318,6 +333,8 @@ struct dns;              // the first query and its response: name, type, code, 
 struct fingerprint;      // Tor, VPN and DNS-over-HTTPS scores
 struct entropy;          // of the first payload bytes of each direction
 struct padding;          // constant sizes and rates, Tor cells, variety of lengths, payload shares of bursts
+struct tls_texts;        // tls: the strings behind ja3_hash and ja3s_hash. Off by default.
+struct quic_texts;       // quic: the string behind quic_ja3_hash. Off by default.
 struct handshake_state;  // handshake: whether something it said was lost or cut. Off by default.
 
 struct connection_counts;      // connection: flows, packets, bytes, peers and ports of both addresses, over all flows
@@ -367,6 +384,8 @@ struct default_config {
   static constexpr std::size_t max_protocol_name = 16;         ///< bytes of ALPN names and SSH versions; 8 to 255
   static constexpr std::size_t quic_connections = 4;           ///< client connection IDs that are remembered; 1 to 4
   static constexpr std::uint32_t quic_initials = 8;  ///< Initial packets of a flow that are opened; 0.1 ms each, or so
+
+  static constexpr std::size_t text_chunks = 0;  ///< of 64 bytes for tls_texts and quic_texts; 0: four for each flow
 
   // How much the group connection remembers; nothing at all where it is not selected.
   static constexpr std::size_t max_hosts = 1024;    ///< addresses, 84 bytes each, 144 with connection_graph
@@ -1039,20 +1058,28 @@ template <unsigned Words> void wide<Words>::multiply(std::uint64_t factor) {
   }
 }
 
+namespace detail {
+/// result += a * b, into words that are zero; one function for all widths.
+inline void multiply_words(std::uint64_t* result, const std::uint64_t* a, unsigned a_words, const std::uint64_t* b,
+                           unsigned b_words) {
+  for (unsigned i = 0; i < a_words; ++i) {
+    std::uint64_t carry = 0;
+    for (unsigned j = 0; j < b_words; ++j) {
+      wide<2> part = product(a[i], b[j]);  // part + carry + word fits: (2^64-1)^2 + 2 (2^64-1) = 2^128 - 1
+      part += carry;
+      part += result[i + j];
+      result[i + j] = part.word[0];
+      carry = part.word[1];
+    }
+    result[i + b_words] = carry;
+  }
+}
+}  // namespace detail
+
 /// All bits of a product of several words.
 template <unsigned A, unsigned B> wide<A + B> product(const wide<A>& a, const wide<B>& b) {
   wide<A + B> result{};
-  for (unsigned i = 0; i < A; ++i) {
-    std::uint64_t carry = 0;
-    for (unsigned j = 0; j < B; ++j) {
-      wide<2> part = product(a.word[i], b.word[j]);  // part + carry + word fits: (2^64-1)^2 + 2 (2^64-1) = 2^128 - 1
-      part += carry;
-      part += result.word[i + j];
-      result.word[i + j] = part.word[0];
-      carry = part.word[1];
-    }
-    result.word[i + B] = carry;
-  }
+  detail::multiply_words(result.word, a.word, A, b.word, B);
   return result;
 }
 
@@ -1082,28 +1109,41 @@ inline double to_double(std::uint64_t x) {
   // x * 2^shift has its top bit set; its exponent is -shift, and 63 + 1022 - shift stays positive.
   return detail::round_to_double(x << shift, false, 0u - shift);
 }
-template <unsigned Words> double to_double(const wide<Words>& x) {
-  unsigned top = Words - 1;
-  while (top > 0 && x.word[top] == 0) --top;
-  if (top == 0) return to_double(x.word[0]);
-  const unsigned shift = 64 - detail::bit_length(x.word[top]);
-  std::uint64_t leading = x.word[top] << shift, below = x.word[top - 1];
+namespace detail {
+/// One function for all widths.
+inline double words_to_double(const std::uint64_t* word, unsigned words) {
+  unsigned top = words - 1;
+  while (top > 0 && word[top] == 0) --top;
+  if (top == 0) return to_double(word[0]);
+  const unsigned shift = 64 - bit_length(word[top]);
+  std::uint64_t leading = word[top] << shift, below = word[top - 1];
   if (shift != 0) leading |= below >> (64 - shift), below <<= shift;
   bool sticky = below != 0;
-  for (unsigned at = 0; at + 1 < top; ++at) sticky = sticky || x.word[at] != 0;
-  return detail::round_to_double(leading, sticky, top * 64 - shift);
+  for (unsigned at = 0; at + 1 < top; ++at) sticky = sticky || word[at] != 0;
+  return round_to_double(leading, sticky, top * 64 - shift);
 }
+}  // namespace detail
+template <unsigned Words> double to_double(const wide<Words>& x) { return detail::words_to_double(x.word, Words); }
+
+namespace detail {
+/// One function for all: on a machine without a double unit a division here and there is what fills the flash.
+JOYFULJAY_OWN_FRAME inline double divided(double a, double b) { return b != 0 ? a / b : 0; }
+}  // namespace detail
 
 /// One division of two integers; 0 when the divisor is 0.
-template <class Dividend, class Divisor> double quotient(const Dividend& a, const Divisor& b) {
-  const double divisor = to_double(b);
-  return divisor != 0 ? to_double(a) / divisor : 0;
+template <unsigned Words, class Divisor> double quotient(const wide<Words>& a, const Divisor& b) {
+  return detail::divided(to_double(a), to_double(b));
 }
+template <unsigned Words> double quotient(std::uint64_t a, const wide<Words>& b) {
+  return detail::divided(to_double(a), to_double(b));
+}
+/// By value: registers instead of two addresses on the stack.
+inline double quotient(std::uint64_t a, std::uint64_t b) { return detail::divided(to_double(a), to_double(b)); }
 /// The same of the root of an integer.
-template <class Divisor> double root_quotient(double root, const Divisor& b) {
-  const double divisor = to_double(b);
-  return divisor != 0 ? root / divisor : 0;
+template <unsigned Words> double root_quotient(double root, const wide<Words>& b) {
+  return detail::divided(root, to_double(b));
 }
+inline double root_quotient(double root, std::uint64_t b) { return detail::divided(root, to_double(b)); }
 /// The same of a difference of counters, which may be negative.
 inline double quotient_of_difference(std::uint64_t a, std::uint64_t minus, std::uint64_t b) {
   return a >= minus ? quotient(a - minus, b) : -quotient(minus - a, b);
@@ -1337,11 +1377,13 @@ inline void sort(std::uint64_t* keys, std::size_t count, std::uint64_t* spare) {
   if (from != keys) std::memcpy(keys, from, count * sizeof *keys);
 }
 
-inline percentile exact_percentile(const std::uint64_t* sorted, std::size_t count, unsigned percent) {
-  if (count == 0) return {};
+/// Into its place: results that are returned are copied there, ten times over.
+inline void exact_percentile(percentile& answer, const std::uint64_t* sorted, std::size_t count, unsigned percent) {
+  answer = {};
+  if (count == 0) return;
   const rank_position position(count, percent);
   const std::uint64_t next = position.index + 1 < count ? position.index + 1 : position.index;
-  return {sorted[position.index], sorted[next], position.rest};
+  answer = {sorted[position.index], sorted[next], position.rest};
 }
 
 /// Lets 16-bit counters hold any number of values. When one is full, all of its histogram are halved, and from then on
@@ -1636,7 +1678,8 @@ class variety_sketch {
     own_sizes own;
     own.take(modes);
     shannon_entropy sum;
-    std::uint64_t jumbo_rest = 0, jumbo_values = distinct_jumbo(), next = 0;
+    std::uint64_t jumbo_rest = 0, jumbo_values = distinct_jumbo();
+    std::size_t next = 0;
     lengths.for_each_bucket([&](std::uint64_t least, std::uint64_t width, std::uint64_t packets) {
       const bool is_jumbo = least + width > jumbo;  // their buckets may reach below it when they are wide
       std::uint64_t rest = packets * fine, values = is_jumbo ? 0 : distinct_among(least, least + width);
@@ -2079,8 +2122,9 @@ namespace detail {
 
 /// Decimal digits to put(char).
 template <class Put> void put_decimal(Put& put, std::uint32_t value) {
-  if (value >= 10) put_decimal(put, value / 10);
-  put(static_cast<char>('0' + value % 10));
+  std::uint32_t place = 1;
+  while (value / place >= 10) place *= 10;
+  for (; place != 0; place /= 10) put(static_cast<char>('0' + value / place % 10));
 }
 /// Exactly `Digits` hexadecimal digits to put(char), lower case.
 template <unsigned Digits, class Put> void put_hexadecimal(Put& put, std::uint32_t value) {
@@ -2231,14 +2275,17 @@ struct tls_client_hello {
     return detail::find_alpn(
         alpn, [](bytes name) { return name.length != 2 || !detail::is_grease(detail::wire_numbers{name}[0]); });
   }
-  detail::tls_key_share first_key_share() const {
+  /// False when there is none.
+  bool first_key_share(detail::tls_key_share& share) const {
     for (reader shares(detail::inner_vector<2>(key_shares)); shares.left() != 0;) {
       const std::uint16_t group = shares.take<2>().u16<0>();
       const bytes value = shares.vector<2>();
       if (shares.failed()) break;
-      if (!detail::is_grease(group)) return {group, static_cast<std::uint16_t>(value.length)};
+      if (detail::is_grease(group)) continue;
+      share = {group, static_cast<std::uint16_t>(value.length)};
+      return true;
     }
-    return {};
+    return false;
   }
 };
 
@@ -2507,7 +2554,7 @@ struct split_u24 {
   bool add(std::uint8_t octet) {
     const std::uint32_t before = have == 0 ? 0u : value;
     value = (before << 8 | octet) & 0xFFFFFFu;
-    have = have == 2 ? 0u : have + 1u;
+    have = have == 2 ? 0u : (have + 1u) & 0xFFu;
     return have == 0;
   }
 };
@@ -2742,12 +2789,7 @@ struct quic_packet {
 namespace detail {
 
 // An open packet takes 550 bytes of stack, deriving its keys as many; neither is to lie in the other's frame, nor above
-// the parser's variables.
-#if defined(__GNUC__)
-#define JOYFULJAY_OWN_FRAME __attribute__((noinline))
-#else
-#define JOYFULJAY_OWN_FRAME
-#endif
+// the parser's variables: see JOYFULJAY_OWN_FRAME.
 
 /// The packets of one datagram, in order.
 class quic_datagram {
@@ -3218,8 +3260,6 @@ template <std::size_t Count, class Windows, class OnHello> struct quic_opener {
   }
 };
 
-#undef JOYFULJAY_OWN_FRAME
-
 }  // namespace detail
 
 /// Reads one UDP datagram of a flow.
@@ -3613,11 +3653,21 @@ template <std::size_t Capacity> struct wire_text {
   text_view view() const { return {characters, length}; }
 };
 
-/// One packet on its way through a stream, and whether it was counted for a unit of the protocol.
+/// Whether a packet was counted for a unit of the protocol, or waits for the end of the header that its bytes are in.
+enum class tally : std::uint8_t { open, waiting, counted };
+
+/// One packet on its way through a stream.
 struct passing_packet {
   bool from_client, on_dns_port;
-  bool counted;
+  tally state;
   bool in_header;  ///< brought bytes of a header that is not complete yet
+  bool settles;    ///< this run of its bytes completed the header that others wait for
+  tally outcome;   ///< what became of those
+
+  /// Passes the outcome on to another packet.
+  void tell(tally& other) const {
+    if (settles && other == tally::waiting) other = outcome;
+  }
 };
 
 /// Counts packets that bring bytes of certain units (handshake records, key exchange packets), which only a complete
@@ -3627,10 +3677,13 @@ struct unit_counter {
   std::uint32_t waiting : 3;  ///< packets whose bytes so far all stand in the incomplete header, of at most 6 bytes
 
   void count(passing_packet& now) {
-    if (!now.counted) ++packets;
-    now.counted = true;
+    if (now.state != tally::counted) ++packets;
+    now.state = tally::counted;
   }
   void header_is_complete(passing_packet& now, bool wanted) {
+    if (!now.settles) now.outcome = wanted ? tally::counted : tally::open;
+    now.settles = true;
+    now.tell(now.state);
     if (wanted) {
       packets = (packets + waiting) & 0x1FFFFFFFu;
       count(now);
@@ -3638,9 +3691,13 @@ struct unit_counter {
     waiting = 0;
     now.in_header = false;
   }
-  void packet_is_over(passing_packet& now) {
-    if (!now.counted && now.in_header) ++waiting;
-    now.counted = now.counted || now.in_header;
+  /// Behind each run of a packet's bytes.
+  void run_is_over(passing_packet& now) {
+    if (now.in_header && now.state == tally::open) {
+      ++waiting;
+      now.state = tally::waiting;
+    }
+    now.in_header = false;
   }
 };
 
@@ -3682,12 +3739,12 @@ struct tls_facts {
   ja4_fingerprint ja4;
   opening opens_with[2];  ///< the hello that the direction's stream opens with
   std::uint8_t session_id_length;
-  direction client_hello_from, server_hello_from;
   bool has_client_hello : 1, has_server_hello : 1, server_hello_is_retry : 1;
-  bool has_ticket : 1, has_psk : 1, has_early_data : 1, server_has_psk : 1, server_has_share : 1, same_session_id : 1;
+  bool has_ticket : 1, has_psk : 1, has_early_data : 1, offers_share : 1, server_has_psk : 1, server_has_share : 1,
+      same_session_id : 1;
   bool has_certificate : 1, has_key_exchange : 1, has_hello_done : 1, has_cipher_change : 1,
       cipher_change_was_early : 1;
-  std::uint32_t session_id_digest;  ///< of the hello that came first
+  std::uint32_t session_id_digest;  ///< of the client's hello, of the server's before that
   std::uint16_t offered_version, cipher_count, extension_count;
   std::uint16_t chosen_version, cipher;
   detail::tls_key_share offered_share, chosen_share;
@@ -3806,8 +3863,8 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> struct handshak
 /// A stretch of a stream that came too early.
 struct held_piece {
   std::uint16_t offset, length;  // in the stream
-  std::uint8_t packet;           // which one brought it: one packet may fill several holes
-  bool counted;
+  std::uint16_t packet;          // which one brought it: one packet may fill several holes
+  tally state;                   // of that packet
 };
 
 template <class Config> struct held_octets {
@@ -3823,7 +3880,8 @@ template <class Config> struct handshake_buffer {
   std::uint16_t newer, older;  // in the order of taking
   std::uint16_t origin;        // offset in the stream of octets[0]
   std::uint16_t joined;
-  std::uint8_t stream, held, packets;
+  std::uint16_t packets;  // that brought held pieces, each at least a new byte of the window
+  std::uint8_t stream, held;
   union {
     held_octets<Config> tcp;
     byte_window<Config::handshake_buffer_bytes, Config::held_pieces> crypto;  // of a QUIC connection
@@ -3895,8 +3953,8 @@ template <class Config, std::size_t Capacity> class buffer_pool {
     buffer& b = (*this)[number];
     b.record = record;
     b.stream = static_cast<std::uint8_t>(stream);
-    b.origin = b.joined = 0;
-    b.held = b.packets = 0;
+    b.origin = b.joined = b.packets = 0;
+    b.held = 0;
     b.crypto.clear();
     b.newer = 0;
     b.older = newest_;
@@ -3919,9 +3977,18 @@ template <class Config, std::size_t Capacity> class buffer_pool {
   std::uint16_t oldest_ = 0, newest_ = 0;
 };
 
+/// The JA3 or JA3S string of the hello that was read last, until the engine puts it by. Numbers of two bytes make at
+/// most six characters, the point formats, at most 255 of one byte, four.
+template <std::size_t HelloBytes> struct hello_text {
+  static constexpr std::size_t capacity = 3 * HelloBytes + 4 * 255;
+  char characters[capacity];
+  std::uint32_t length;
+  bool is_new, of_server;
+};
+
 /// Records and buffers, and everything that reads into them. The engine gives flows their records, because for want of
 /// one it ends another flow; a buffer is taken away from the stream that holds one longest.
-template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake_reader {
+template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts> class handshake_reader {
   template <class Engine> friend struct engine_audit;
 
  public:
@@ -3954,11 +4021,13 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
   bool was_dropped(const slot& flow) const {
     if (flow.handshake_marked(slot::dropped)) return true;
     if (flow.record == 0) return false;
-    if (record(flow).lost != 0) return true;
-    for (const std::uint16_t buffer : record(flow).buffers)
-      if (buffer != 0 && buffers_[buffer].held != 0) return true;
+    const record_type& r = record(flow);
     if constexpr (Quic)
-      if (protocol_of(flow) == handshake_protocol::quic) return record(flow).quic.facts.hello_lost;
+      if (r.protocol == handshake_protocol::quic)
+        return !r.quic.facts.has_hello && (r.lost != 0 || r.quic.facts.hello_lost);
+    if (r.lost != 0) return true;
+    for (const std::uint16_t buffer : r.buffers)
+      if (buffer != 0 && buffers_[buffer].held != 0) return true;
     return false;
   }
   /// The sender of the first SYN without ACK is the client, of one with ACK the server; without a SYN the side on the
@@ -4006,6 +4075,7 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
   void read(slot& flow, const packet& p) {
     if constexpr (reads_streams)
       if (p.has_tcp_header) {
+        if (flow.record != 0 && record(flow).lost != 0) note_losses(flow);
         read_segment(flow, p);
         if (flow.record != 0 && is_useless(flow)) give_back_record(flow);
         return;
@@ -4016,6 +4086,8 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
     if constexpr (Dns)
       if (record(flow).protocol == handshake_protocol::dns) read_dns_datagram(flow, p);
   }
+  /// The string of the hello that the last packet completed; `is_new` until the engine says otherwise.
+  auto& text() { return text_; }
   /// The flow ends: what lies in a buffer is used as far as it goes.
   void finish(slot& flow) {
     if constexpr (Dns)
@@ -4152,10 +4224,11 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
       s.next_sequence = sequence - static_cast<std::uint32_t>(offset);
       s.stage = place::at_start;
     }
-    if ((flow.record != 0 && (record(flow).lost >> p.dir & 1) != 0) || offset > out_of_reach) return lose(flow, p.dir);
+    if (offset > out_of_reach) return lose(flow, p.dir);
     bytes part = unread_part(s, p, offset);
     std::uint32_t at = static_cast<std::uint32_t>(offset);
-    passing_packet now{p.dir == client_of(flow, p), Dns && is_on_dns_port(p), false, false};
+    passing_packet now{p.dir == client_of(flow, p), Dns && is_on_dns_port(p), tally::open, false, false, tally::open};
+    bool is_held = false;
     for (;;) {
       const std::size_t there = length_that_is_there(flow, p.dir, at);
       part = part.after(there);
@@ -4164,13 +4237,15 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
       const bytes run = part_before_held(flow, p.dir, at, part);
       if (at == s.read) {
         deliver(flow, p.dir, run, now);
-        packet_is_over(flow, p.dir, now);
         deliver_held(flow, p.dir, now);
       } else if (!hold(flow, p.dir, static_cast<std::uint16_t>(at), run)) {
         return lose(flow, p.dir);
+      } else {
+        is_held = true;
       }
     }
-    if (buffer_type* const buffer = buffer_of(flow, p.dir)) ++buffer->packets;
+    buffer_type* const buffer = buffer_of(flow, p.dir);
+    if (is_held && buffer != nullptr) ++buffer->packets;
   }
   /// What of the part comes before the next piece that is held.
   bytes part_before_held(const slot& flow, direction dir, std::uint32_t at, bytes part) {
@@ -4195,26 +4270,31 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
     buffer_type& buffer = take_buffer(flow, dir, flow.streams[dir].read);
     const std::size_t begin = std::size_t{offset} - buffer.origin;
     if (buffer.held == Config::held_pieces || begin + piece.length > buffer_bytes) return false;
-    unsigned at = buffer.held++;
-    for (; at > 0 && buffer.tcp.pieces[at - 1].offset > offset; --at) buffer.tcp.pieces[at] = buffer.tcp.pieces[at - 1];
-    buffer.tcp.pieces[at] = {offset, static_cast<std::uint16_t>(piece.length), buffer.packets, false};
+    std::size_t at = 0;
+    while (at < buffer.held && buffer.tcp.pieces[at].offset < offset) ++at;
+    held_piece* const place_for_it = buffer.tcp.pieces + at;
+    std::memmove(place_for_it + 1, place_for_it, (buffer.held - at) * sizeof(held_piece));
+    ++buffer.held;
+    *place_for_it = {offset, static_cast<std::uint16_t>(piece.length), buffer.packets, tally::open};
     std::memcpy(buffer.tcp.octets + begin, piece.data, piece.length);
     return true;
   }
-  void deliver_held(slot& flow, direction dir, const passing_packet& like) {
+  /// What follows a run of the packet that came last.
+  void deliver_held(slot& flow, direction dir, passing_packet& last) {
     for (unsigned turn = 0; turn < Config::held_pieces; ++turn) {
       buffer_type* const buffer = buffer_of(flow, dir);
       if (buffer == nullptr || buffer->held == 0 || buffer->tcp.pieces[0].offset != flow.streams[dir].read) return;
       const held_piece piece = buffer->tcp.pieces[0];
       --buffer->held;
-      for (unsigned at = 0; at < buffer->held; ++at) buffer->tcp.pieces[at] = buffer->tcp.pieces[at + 1];
-      passing_packet now{like.from_client, like.on_dns_port, piece.counted, false};
+      std::memmove(buffer->tcp.pieces, buffer->tcp.pieces + 1, buffer->held * sizeof(held_piece));
+      passing_packet now{last.from_client, last.on_dns_port, piece.state, false, false, tally::open};
       deliver(flow, dir, {buffer->tcp.octets + (piece.offset - buffer->origin), piece.length}, now);
-      packet_is_over(flow, dir, now);
+      now.tell(last.state);
       if (buffer_type* const rest = buffer_of(flow, dir)) {
-        for (unsigned at = 0; at < rest->held; ++at)
-          rest->tcp.pieces[at].counted =
-              rest->tcp.pieces[at].counted || (now.counted && rest->tcp.pieces[at].packet == piece.packet);
+        for (unsigned at = 0; at < rest->held; ++at) {
+          if (rest->tcp.pieces[at].packet == piece.packet) rest->tcp.pieces[at].state = now.state;
+          now.tell(rest->tcp.pieces[at].state);
+        }
         if (rest->held == 0 && rest->joined == 0) give_back_buffer(flow, dir);
       }
     }
@@ -4223,6 +4303,7 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
   void deliver(slot& flow, direction dir, bytes run, passing_packet& now) {
     stream_position& s = flow.streams[dir];
     const std::uint16_t at = s.read;
+    now.settles = false;
     s.read = static_cast<std::uint16_t>(s.read + run.length);
     s.next_sequence += static_cast<std::uint32_t>(run.length);
     if (s.stage == place::at_start) choose_reading(flow, s, run, now.on_dns_port);
@@ -4236,7 +4317,8 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
       if constexpr (Dns)
         if (protocol_of(flow) == handshake_protocol::dns) read_dns(flow, dir, begin, run);
     }
-    if (s.read == stream_window) end_stream(flow, dir);
+    run_is_over(flow, dir, now);
+    if (s.read == stream_window || s.stage == place::over) end_stream(flow, dir);
   }
   /// On the port of DNS, where the first two bytes would be a message of more than 5,376 bytes.
   static bool is_clearly_tls(bytes run) { return may_be_tls(run) && (run.length < 2 || run.data[1] == 3); }
@@ -4274,11 +4356,11 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
     }
     return run.after(behind);
   }
-  void packet_is_over(slot& flow, direction dir, passing_packet& now) {
+  void run_is_over(slot& flow, direction dir, passing_packet& now) {
     if constexpr (Tls)
-      if (protocol_of(flow) == handshake_protocol::tls) record(flow).tls.handshake_packets[dir].packet_is_over(now);
+      if (protocol_of(flow) == handshake_protocol::tls) record(flow).tls.handshake_packets[dir].run_is_over(now);
     if constexpr (Ssh)
-      if (protocol_of(flow) == handshake_protocol::ssh) record(flow).ssh.kex_packets[dir].packet_is_over(now);
+      if (protocol_of(flow) == handshake_protocol::ssh) record(flow).ssh.kex_packets[dir].run_is_over(now);
   }
   /// Nothing more is wanted of the direction.
   void end_stream(slot& flow, direction dir) {
@@ -4305,6 +4387,12 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
     if constexpr (Ssh)
       if (r.protocol == handshake_protocol::ssh) return r.ssh.version[fwd].length + r.ssh.version[bwd].length == 0;
     return false;
+  }
+  /// Streams whose buffer was taken away end.
+  void note_losses(slot& flow) {
+    for (const direction dir : {fwd, bwd})
+      if ((record(flow).lost >> dir & 1) != 0) lose(flow, dir);
+    record(flow).lost = 0;
   }
   void note_cut(slot& flow, bool cut) {
     if (cut) flow.handshake_marks |= slot::name_cut;
@@ -4365,7 +4453,9 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
     if (!t.any_message) return forget(r, dir), false;  // a stream opens with a hello
     if (r.is_server(dir) && !r.has_cipher_change) {
       r.has_cipher_change = true;
-      r.cipher_change_was_early = !r.has_key_exchange && !r.has_hello_done;
+      const bool amid_exchange =
+          t.is_walked && t.message_have == message_header && t.message_type == tls_constant::server_key_exchange;
+      r.cipher_change_was_early = (!r.has_key_exchange || amid_exchange) && !r.has_hello_done;
     }
     // after a HelloRetryRequest the ServerHello is still to come
     t.is_encrypted = !(r.is_server(dir) && r.has_server_hello && r.server_hello_is_retry);
@@ -4414,24 +4504,23 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
     if (!r.is_server(dir)) return true;
     if (t.message_type == certificate) t.is_walked = !r.has_certificate, r.has_certificate = true;
     if (t.message_type == server_key_exchange) t.is_walked = !r.has_key_exchange, r.has_key_exchange = true;
-    if (t.message_type == server_hello_done) r.has_hello_done = true;
     return true;
   }
   /// The first complete ClientHello of the client, and the first ServerHello of the server that is no retry. The
   /// stream's first hello is wanted before it is known whose it is.
   static bool is_wanted(const tls_record<Config>& r, const tls_stream& t, direction dir) {
     if (t.message_type == tls_constant::client_hello)
-      return (!t.any_message || r.is_client(dir)) &&
-             (!r.has_client_hello || (dir == fwd && r.client_hello_from == bwd));
-    return (!t.any_message || r.is_server(dir)) &&
-           (!r.has_server_hello || r.server_hello_is_retry || (dir == bwd && r.server_hello_from == fwd));
+      return !t.any_message || (r.is_client(dir) && !r.has_client_hello);
+    return !t.any_message || (r.is_server(dir) && (!r.has_server_hello || r.server_hello_is_retry));
   }
   bool read_message(slot& flow, direction dir, std::uint16_t at, bytes part, tls_record<Config>& r, tls_stream& t) {
     if (!t.any_message && r.opens_with[dir] == tls_facts::neither) {
       for (std::size_t next = 0; next < part.length && t.opening_have < 2; ++next, ++t.opening_have)
         if (!opens_hello(t, part.data[next])) return forget(r, dir), end_stream(flow, dir), false;
-      if (t.opening_have == 2)
+      if (t.opening_have == 2) {
         r.opens_with[dir] = t.message_type == tls_constant::client_hello ? tls_facts::client : tls_facts::server;
+        if (r.opens_with[fwd] == r.opens_with[bwd]) settle_sides(r, dir);
+      }
     }
     if (t.is_collected) {
       if (part.length == t.message_left && !t.is_split) {
@@ -4446,6 +4535,19 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
       t.message_type == tls_constant::certificate ? r.certificates.read(part) : r.key_exchange.read(part);
     return true;
   }
+  /// Both streams open with the same hello. What the one told that opened first was not of that side if the other one's
+  /// takes precedence; and nobody has the opposite side.
+  static void settle_sides(tls_record<Config>& r, direction second) {
+    if (!r.is_client(second) && !r.is_server(second)) return;
+    tls_record<Config> fresh{};
+    for (const direction dir : {fwd, bwd}) {
+      fresh.streams[dir] = r.streams[dir];
+      fresh.opens_with[dir] = r.opens_with[dir];
+      fresh.handshake_packets[dir] = r.handshake_packets[dir];
+      if (dir != second) fresh.streams[dir].is_walked = 0;
+    }
+    r = fresh;
+  }
   /// The version of a hello: 3.0 to 3.4, or of a ServerHello in a draft of TLS 1.3, 0x7Fxx.
   static bool opens_hello(tls_stream& t, std::uint8_t octet) {
     if (t.opening_have == 0) {
@@ -4457,6 +4559,7 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
   bool end_message(slot& flow, direction dir, tls_record<Config>& r, tls_stream& t) {
     t.message_have = 0;
     t.any_message = 1;
+    if (t.message_type == tls_constant::server_hello_done && r.is_server(dir)) r.has_hello_done = true;
     if (t.is_collected && t.is_split) {
       const buffer_type& buffer = *buffer_of(flow, dir);
       use_hello(flow, dir, {buffer.tcp.octets, buffer.joined}, r, t);
@@ -4465,17 +4568,14 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
     return true;
   }
   void use_hello(slot& flow, direction dir, bytes message, tls_record<Config>& r, const tls_stream& t) {
-    if (t.message_type == tls_constant::client_hello)
-      use_client_hello(flow, dir, message, r);
-    else
-      use_server_hello(flow, dir, message, r);
+    if (t.message_type == tls_constant::client_hello && r.is_client(dir)) use_client_hello(flow, message, r);
+    if (t.message_type == tls_constant::server_hello && r.is_server(dir)) use_server_hello(flow, message, r);
   }
-  void use_client_hello(slot& flow, direction dir, bytes message, tls_record<Config>& r) {
+  void use_client_hello(slot& flow, bytes message, tls_record<Config>& r) {
     tls_client_hello hello;
     if (!hello.parse(message)) return;
-    compare_sessions(r, hello.session_id, r.has_server_hello);
+    compare_sessions(r, hello.session_id, r.has_server_hello, true);
     r.has_client_hello = true;
-    r.client_hello_from = dir;
     r.session_id_length = static_cast<std::uint8_t>(hello.session_id.length);
     r.offered_version = hello.highest_version(tls_version_number);
     r.cipher_count = static_cast<std::uint16_t>(hello.ciphers.count());
@@ -4483,18 +4583,17 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
     r.has_ticket = hello.has_ticket;
     r.has_psk = hello.has_psk;
     r.has_early_data = hello.has_early_data;
-    r.offered_share = hello.first_key_share();
+    r.offers_share = hello.first_key_share(r.offered_share);
     note_cut(flow, r.server_name.assign(hello.host_name()));
     if (!r.protocol_is_chosen) note_cut(flow, r.protocol.assign(hello.protocol()));
     fingerprint(hello, 't', r.ja3, r.ja4);
   }
-  void use_server_hello(slot& flow, direction dir, bytes message, tls_record<Config>& r) {
+  JOYFULJAY_OWN_FRAME void use_server_hello(slot& flow, bytes message, tls_record<Config>& r) {
     tls_server_hello hello;
     if (!hello.parse(message)) return;
-    if (r.has_server_hello && r.server_hello_from == dir && hello.is_retry) return;
-    compare_sessions(r, hello.session_id, r.has_client_hello);
+    if (r.has_server_hello && hello.is_retry) return;
+    compare_sessions(r, hello.session_id, r.has_client_hello, !r.has_client_hello);
     r.has_server_hello = true;
-    r.server_hello_from = dir;
     r.server_hello_is_retry = hello.is_retry;
     r.chosen_version = hello.chosen_version;
     r.cipher = hello.cipher;
@@ -4506,24 +4605,37 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
       note_cut(flow, r.protocol.assign(hello.protocol));
     }
     md5 digest;
-    write_ja3s(hello, [&digest](char c) { digest.update(static_cast<std::uint8_t>(c)); });
+    write_ja3s(hello, text_sink(digest, true));
     digest.finish(r.ja3s);
+  }
+  /// Takes the characters of a hello's string: for its digest, and as they are where they are wanted.
+  auto text_sink(md5& digest, [[maybe_unused]] bool of_server) {
+    if constexpr (KeepsTexts) {
+      text_.length = 0, text_.is_new = true, text_.of_server = of_server;
+      return [this, &digest](char c) {
+        digest.update(static_cast<std::uint8_t>(c));
+        if (text_.length < sizeof text_.characters) text_.characters[text_.length++] = c;
+      };
+    } else {
+      return [&digest](char c) { digest.update(static_cast<std::uint8_t>(c)); };
+    }
   }
   void fingerprint(const tls_client_hello& hello, char transport, std::uint8_t (&ja3)[md5::digest_length],
                    ja4_fingerprint& ja4) {
-    md5 digest;
-    write_ja3(hello, [&digest](char c) { digest.update(static_cast<std::uint8_t>(c)); });
-    digest.finish(ja3);
+    digest_ja3(hello, ja3);
     ja4 = ja4_of(hello, transport, sorted_);
   }
-  /// Whether both hellos have one session ID, told by a digest (FNV-1a) of the one that came first.
-  static void compare_sessions(tls_facts& facts, bytes id, bool other_is_known) {
+  JOYFULJAY_OWN_FRAME void digest_ja3(const tls_client_hello& hello, std::uint8_t (&ja3)[md5::digest_length]) {
+    md5 digest;
+    write_ja3(hello, text_sink(digest, false));
+    digest.finish(ja3);
+  }
+  /// Whether both hellos have one session ID, told by a digest (FNV-1a): of the client's as soon as it is known.
+  static void compare_sessions(tls_facts& facts, bytes id, bool other_is_known, bool keep) {
     std::uint32_t digest = 0x811c9dc5 ^ static_cast<std::uint32_t>(id.length);
     for (std::size_t at = 0; at < id.length; ++at) digest = (digest ^ id.data[at]) * 0x01000193;
-    if (other_is_known)
-      facts.same_session_id = digest == facts.session_id_digest;
-    else
-      facts.session_id_digest = digest;
+    if (other_is_known) facts.same_session_id = digest == facts.session_id_digest;
+    if (keep) facts.session_id_digest = digest;
   }
 
   // ---- 9.4 SSH: identification lines, packets in the clear
@@ -4718,6 +4830,7 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns> class handshake
   std::uint32_t links_[record_capacity] = {};
   number_pool<record_capacity> pool_ = {};
   buffer_pool<Config, buffer_capacity> buffers_ = {};
+  std::conditional_t<KeepsTexts, hello_text<buffer_bytes>, nothing> text_ = {};
   std::uint16_t sorted_[buffer_bytes / 2] = {};  // numbers of the hello at hand
 };
 
@@ -5064,8 +5177,10 @@ struct payload_sample {
   std::uint32_t sampled[2];
   std::uint32_t printable_bytes, null_bytes, high_bytes;
 
-  void answer(const byte_histogram (&counts)[2], const head& sizes) {
-    shannon_entropy alone[2], together;
+  /// `alone` and `together` are room that the engine lends; 456 bytes are much for a stack.
+  void answer(const byte_histogram (&counts)[2], const head& sizes, shannon_entropy (&alone)[2],
+              shannon_entropy& together) {
+    alone[fwd] = alone[bwd] = together = {};
     byte_histogram::for_each_byte(counts[fwd], counts[bwd], [&](std::size_t value) {
       const std::uint32_t forward = counts[fwd].count(value), backward = counts[bwd].count(value);
       const std::uint32_t both = forward + backward;
@@ -5149,14 +5264,14 @@ struct gap_quantiles {
     void clear() { used = directed_used[fwd] = directed_used[bwd] = 0; }
     template <class Flow> void answer(gap_quantiles& q, const Flow&) {
       detail::sort(all, used, spare);
-      q.gap_p25 = detail::exact_percentile(all, used, 25);
-      q.gap_median = detail::exact_percentile(all, used, 50);
-      q.gap_p75 = detail::exact_percentile(all, used, 75);
-      q.gap_p90 = detail::exact_percentile(all, used, 90);
-      q.gap_p99 = detail::exact_percentile(all, used, 99);
+      detail::exact_percentile(q.gap_p25, all, used, 25);
+      detail::exact_percentile(q.gap_median, all, used, 50);
+      detail::exact_percentile(q.gap_p75, all, used, 75);
+      detail::exact_percentile(q.gap_p90, all, used, 90);
+      detail::exact_percentile(q.gap_p99, all, used, 99);
       for (const direction dir : {fwd, bwd}) {
         detail::sort(directed[dir], directed_used[dir], spare);
-        q.directed_gap_median[dir] = detail::exact_percentile(directed[dir], directed_used[dir], 50);
+        detail::exact_percentile(q.directed_gap_median[dir], directed[dir], directed_used[dir], 50);
       }
     }
   };
@@ -5203,13 +5318,13 @@ struct length_quantiles {
         std::size_t count = 0;
         for (std::size_t at = 0; at < used; ++at)
           if ((keys[at] & 1) == dir) spare[count++] = keys[at] >> 32;
-        q.directed_length_median[dir] = detail::exact_percentile(spare, count, 50);
+        detail::exact_percentile(q.directed_length_median[dir], spare, count, 50);
       }
       for (std::size_t at = 0; at < used; ++at) spare[at] = keys[at] >> 32;
-      q.length_p25 = detail::exact_percentile(spare, used, 25);
-      q.length_median = detail::exact_percentile(spare, used, 50);
-      q.length_p75 = detail::exact_percentile(spare, used, 75);
-      q.length_p90 = detail::exact_percentile(spare, used, 90);
+      detail::exact_percentile(q.length_p25, spare, used, 25);
+      detail::exact_percentile(q.length_median, spare, used, 50);
+      detail::exact_percentile(q.length_p75, spare, used, 75);
+      detail::exact_percentile(q.length_p90, spare, used, 90);
     }
 
    private:
@@ -5272,7 +5387,8 @@ struct length_variety {
   template <class Config> struct exact {
     template <class Flow> void add(const logged_packet&, const Flow&) {}
     void clear() {}
-    template <class Flow, class Forms> void answer(length_variety& variety, const Flow&, const Forms& forms) const {
+    template <class Flow, class Forms>
+    JOYFULJAY_OWN_FRAME void answer(length_variety& variety, const Flow&, const Forms& forms) const {
       const auto& sorted = static_cast<const length_quantiles::exact<Config>&>(forms);
       shannon_entropy entropy;
       std::uint64_t distinct = 0;
@@ -5287,7 +5403,8 @@ struct length_variety {
     variety_sketch seen;
 
     template <class Flow> void add(const logged_packet& p, const Flow&) { seen.add(p.ip_len); }
-    template <class Flow, class Forms> void answer(length_variety& variety, const Flow&, const Forms& forms) const {
+    template <class Flow, class Forms>
+    JOYFULJAY_OWN_FRAME void answer(length_variety& variety, const Flow&, const Forms& forms) const {
       const auto& lengths = static_cast<const length_quantiles::sketch&>(forms);
       variety.take(seen.entropy(lengths.lengths_seen, lengths.modes), seen.distinct());
     }
@@ -5426,6 +5543,17 @@ struct ssh_handshake {
   }
 };
 
+/// The strings behind JA3 and JA3S. They lie in chunks of the logs' pool, their ends in the slot: 12 bytes.
+struct hello_texts {
+  using needs = type_list<>;
+  static constexpr bool keeps_texts = true;
+  struct head {
+    std::uint32_t text_chunk[2];  // the last of the client's and the server's, 0 for none
+    std::uint16_t text_length[2];
+  };
+  text_view client_hello_text, server_hello_text;
+};
+
 /// What could not be kept of a handshake.
 struct handshake_losses {
   using needs = type_list<>;
@@ -5465,7 +5593,6 @@ struct flow_facts {
   std::uint16_t port[2];
   std::uint8_t protocol, ip_version;
   bool is_ethernet;  ///< the first packet came in an Ethernet frame
-  bool anonymous;    ///< addresses are shown as pseudonyms
   bytes salt;
 
   std::uint64_t total_packets() const { return std::uint64_t{packets[fwd]} + packets[bwd]; }
@@ -5476,8 +5603,7 @@ struct flow_facts {
   std::uint64_t gap_count(direction dir) const { return packets[dir] != 0 ? packets[dir] - 1 : 0; }
   std::uint64_t gap_count() const { return total_packets() - 1; }
   ip_address true_address(direction end) const;
-  /// The address, or its pseudonym.
-  ip_address shown_address(direction end) const;
+  ip_address pseudonym(direction end) const;
 };
 
 inline ip_address flow_facts::true_address(direction end) const {
@@ -5495,18 +5621,16 @@ inline ip_address flow_facts::true_address(direction end) const {
   return result;
 }
 
-inline ip_address flow_facts::shown_address(direction end) const {
-  const ip_address plain = true_address(end);
-  if (!anonymous) return plain;
+inline ip_address flow_facts::pseudonym(direction end) const {
   sha256 digest;
   digest.update(salt);
-  digest.update(plain.to_text());
+  digest.update(true_address(end).to_text());
   std::uint8_t sum[sha256::digest_length];
   digest.finish(sum);
-  ip_address pseudonym;
-  pseudonym.form = ip_address::pseudonym;
-  std::memcpy(pseudonym.octets, sum, 8);
-  return pseudonym;
+  ip_address result;
+  result.form = ip_address::pseudonym;
+  std::memcpy(result.octets, sum, 8);
+  return result;
 }
 
 /// Dotted decimal, or the recommended text of IPv6 [RFC 5952 4], where only ::ffff:0:0/96 ends in dotted decimal.
@@ -6195,7 +6319,7 @@ struct tls {
     if (tls_key_exchange_group == 0 && shows_key_exchange(t) && !t.server_has_share) {
       name.append("dhe");
       name.append_decimal(t.key_exchange.prime_bits());
-    } else if (tls_key_exchange_group != 0 || t.server_has_share) {
+    } else if (tls_key_exchange_group != 0 || (t.has_server_hello ? t.server_has_share : t.offers_share)) {
       const char* const known = tls_group_name(tls_key_exchange_group);
       known != nullptr ? name.append(known) : append_number(name, "unknown(0x", tls_key_exchange_group);
     }
@@ -6449,6 +6573,26 @@ struct connection_truncation {
   JOYFULJAY_FEATURE(bool, conn_truncated, "",
                     "Counts of this row are too low, because an address, pair or port found no room in its table.") {
     return flow.tables_overflowed;
+  }
+};
+
+struct tls_texts {
+  JOYFULJAY_GROUP(tls, tls_handshake, hello_texts)
+
+  JOYFULJAY_FEATURE(text_view, ja3_str, "",
+                    "What ja3_hash digests: version, ciphers, extensions, groups, point formats; decimal, no GREASE.") {
+    return flow.tls->has_client_hello ? flow.client_hello_text : text_view{};
+  }
+  JOYFULJAY_FEATURE(text_view, ja3s_str, "", "What ja3s_hash digests: version, cipher, extensions.") {
+    return flow.tls->has_server_hello ? flow.server_hello_text : text_view{};
+  }
+};
+
+struct quic_texts {
+  JOYFULJAY_GROUP(quic, quic_handshake, hello_texts)
+
+  JOYFULJAY_FEATURE(text_view, quic_ja3_str, "", "What quic_ja3_hash digests, written like ja3_str.") {
+    return flow.quic_ja3 != nullptr ? flow.client_hello_text : text_view{};
   }
 };
 
@@ -7057,17 +7201,21 @@ template <class A> struct has_sketch<A, std::void_t<typename A::sketch>> : std::
 template <class A, class = void> struct is_learned : std::false_type {};
 template <class A> struct is_learned<A, std::void_t<decltype(A::learned_from)>> : std::true_type {};
 template <class A> struct has_exact : std::bool_constant<has_sketch<A>::value || reads_log_head<A>::value> {};
+template <class A, class = void> struct keeps_texts : std::false_type {};
+template <class A> struct keeps_texts<A, std::void_t<decltype(A::keeps_texts)>> : std::bool_constant<A::keeps_texts> {};
 template <class A, class = void> struct is_from_tables : std::false_type {};
 template <class A> struct is_from_tables<A, std::void_t<decltype(A::from_tables)>> : std::true_type {};
 template <class A>
 struct lives_in_slot : std::bool_constant<!has_exact<A>::value && !samples_payload<A>::value && !is_learned<A>::value &&
-                                          !is_from_tables<A>::value> {};
+                                          !keeps_texts<A>::value && !is_from_tables<A>::value> {};
 template <class A> struct is_live : std::bool_constant<lives_in_slot<A>::value && !is_from_log<A>::value> {};
 template <class... A> constexpr bool learns([[maybe_unused]] handshake_protocol protocol, type_list<A...>) {
   return ((A::learned_from == protocol) || ...);
 }
 
-template <class Last, class... Type> type_list<Type..., Last> appended(type_list<Type...>);
+/// The heads that samples and texts have in the slot.
+template <class... A> type_list<typename A::head...> heads_of(type_list<A...>);
+template <class... A, class... B> type_list<A..., B...> joined(type_list<A...>, type_list<B...>);
 template <class... Type> constexpr bool is_empty(type_list<Type...>) { return sizeof...(Type) == 0; }
 template <class... A> constexpr bool start_as_zero(type_list<A...>) {
   return ((std::is_trivially_default_constructible_v<A> && std::is_trivially_copyable_v<A>)&&...);
@@ -7122,6 +7270,10 @@ struct long_state<Config, type_list<FromLog...>, type_list<Sampled...>> : FromLo
 template <class Config, class Accumulators> struct flow_summary;
 template <class Config, class... A> struct flow_summary<Config, type_list<A...>> : flow_facts, A... {
   using config = Config;
+  /// The address, or its pseudonym. Engines without pseudonyms hold no SHA-256.
+  ip_address shown_address(direction end) const {
+    return Config::anonymize_addresses ? pseudonym(end) : true_address(end);
+  }
 };
 
 template <class Config, class Exact> struct exact_forms;
@@ -7129,7 +7281,10 @@ template <class Config, class... A> struct exact_forms<Config, type_list<A...>> 
 
 struct sample_workspace {
   byte_histogram histograms[2];
+  shannon_entropy alone[2], together;
 };
+template <std::size_t Longest> struct text_workspace { char hello_texts[2][Longest]; };
+struct no_texts {};
 
 /// Lets a sample or sketch answer. `all` has those of every accumulator as bases.
 template <class A, class Form, class Summary, class Forms> void ask(Form& form, Summary& summary, const Forms& all) {
@@ -8226,7 +8381,7 @@ template <class Config> class engine {
     for (std::size_t begin = 0; begin < count; begin += Config::batch_frames) {
       const std::size_t some = count - begin < Config::batch_frames ? count - begin : Config::batch_frames;
       if (reporting_) {  // the batch belongs to the call that is under way
-        for (std::size_t at = 0; at < some; ++at) each(feed(frames[begin + at], sink));
+        for (std::size_t at = 0; at < some; ++at) each(refuse());
         continue;
       }
       for (std::size_t at = 0; at < some; ++at) {
@@ -8336,15 +8491,17 @@ template <class Config> class engine {
   static constexpr bool reads_handshakes = reads_tls || reads_quic || reads_ssh || reads_dns;
   static_assert(reads_handshakes || detail::is_empty(learned{}),
                 "joyfuljay: Config::groups has handshake_state, which needs tls, quic, ssh or dns beside it");
+  using texts = decltype(detail::filtered<detail::keeps_texts>(accumulators{}));
+  static constexpr bool keeps_texts = !detail::is_empty(texts{});
   using handshakes_type =
       std::conditional_t<reads_handshakes,
-                         detail::handshake_reader<Config, reads_tls, reads_quic, reads_ssh, reads_dns>,
+                         detail::handshake_reader<Config, reads_tls, reads_quic, reads_ssh, reads_dns, keeps_texts>,
                          detail::no_handshakes>;
   using samples = decltype(detail::filtered<detail::samples_payload>(accumulators{}));
   static constexpr bool samples_payload = !detail::is_empty(samples{});
-  static constexpr bool uses_chunks = keeps_log || samples_payload;
+  static constexpr bool uses_chunks = keeps_log || samples_payload || keeps_texts;
   using slot_parts =
-      std::conditional_t<samples_payload, decltype(detail::appended<payload_sample::head>(in_slot{})), in_slot>;
+      decltype(detail::joined(detail::joined(in_slot{}, detail::heads_of(samples{})), detail::heads_of(texts{})));
   using flow_type = detail::flow_slot<Config, keeps_log, typename handshakes_type::slot, slot_parts>;
   using long_type = detail::long_state<Config, from_log, sampled>;
   using fragments_type = detail::fragment_table<Config::max_fragments, typename Config::keyed_hash>;
@@ -8373,7 +8530,14 @@ template <class Config> class engine {
                                                  : Config::sample_chunks != 0
                                                      ? Config::sample_chunks
                                                      : larger(Config::max_flows * 3 / 2, sample_chunks_per_flow);
-  static constexpr std::size_t chunk_capacity = larger(log_capacity + sample_capacity, 1);
+  static constexpr std::size_t longest_text = detail::hello_text<Config::handshake_buffer_bytes>::capacity;
+  static constexpr std::size_t text_chunks_per_flow =
+      2 * ((longest_text + sizeof(chunk_type) - 1) / sizeof(chunk_type));
+  static constexpr std::size_t text_capacity = !keeps_texts ? 0
+                                               : Config::text_chunks != 0
+                                                   ? Config::text_chunks
+                                                   : larger(Config::max_flows * 4, text_chunks_per_flow);
+  static constexpr std::size_t chunk_capacity = larger(log_capacity + sample_capacity + text_capacity, 1);
   static constexpr std::size_t long_capacity = !keeps_log                ? 1
                                                : Config::long_flows != 0 ? Config::long_flows
                                                                          : larger(Config::max_flows / 16, 1);
@@ -8392,6 +8556,9 @@ template <class Config> class engine {
   static_assert(sample_capacity >= (samples_payload ? sample_chunks_per_flow : 0),
                 "joyfuljay: Config::sample_chunks must hold the samples of one flow: two chunks, four if "
                 "Config::entropy_sample_bytes is above 256, two more for each further 512");
+  static_assert(text_capacity >= (keeps_texts ? text_chunks_per_flow : 0),
+                "joyfuljay: Config::text_chunks must hold the texts of one flow: a tenth of "
+                "Config::handshake_buffer_bytes, and 34 more");
   static_assert(detail::sample_capacity<Config>(0) <= detail::longest_sample,
                 "joyfuljay: Config::entropy_sample_bytes must be at most 65535");
   static_assert(
@@ -8443,6 +8610,10 @@ template <class Config> class engine {
   void find_key(arrival& now) const {
     now.from = detail::packet_key::of(now.p);
     now.hash = Config::keyed_hash::hash(secret_, now.from.key.word, now.from.key.words());
+  }
+  fed refuse() {
+    ++statistics_.frames[static_cast<std::size_t>(verdict::refused)];
+    return {verdict::refused, {}};
   }
   template <class Sink> fed assign(arrival& now, Sink& sink) {
     ++statistics_.frames[static_cast<std::size_t>(now.what)];
@@ -8529,6 +8700,8 @@ template <class Config> class engine {
     }
     if constexpr (samples_payload)
       if (holds_sample(flow)) held |= chunks;
+    if constexpr (keeps_texts)
+      if ((flow.text_chunk[0] | flow.text_chunk[1]) != 0) held |= chunks;
     if constexpr (reads_handshakes)
       if (flow.record != 0) held |= handshake_record;
     return held;
@@ -8693,7 +8866,10 @@ template <class Config> class engine {
     leave_index(number);
     if constexpr (keeps_log) release_storage(slot(number));
     if constexpr (reads_handshakes) release_record(slot(number));
-    if constexpr (samples_payload) release_samples(slot(number));
+    if constexpr (samples_payload)
+      for (const std::uint32_t last_chunk : slot(number).sample_chunk) release_ring(last_chunk);
+    if constexpr (keeps_texts)
+      for (const std::uint32_t last_chunk : slot(number).text_chunk) release_ring(last_chunk);
     slot_pool_.give_back(number, next_);
     --statistics_.open_flows;
   }
@@ -8767,6 +8943,16 @@ template <class Config> class engine {
     std::uint32_t& link = chunk_links_[last != 0 ? last - 1 : chunk - 1];
     chunk_links_[chunk - 1] = last != 0 ? link : chunk;
     link = last = chunk;
+  }
+  void release_ring(std::uint32_t last) {
+    if (last == 0) return;
+    std::uint32_t chunk = chunk_links_[last - 1];
+    for (bool more = true; more;) {
+      const std::uint32_t next = chunk_links_[chunk - 1];
+      more = chunk != last;
+      give_back_chunk(chunk);
+      chunk = next;
+    }
   }
   template <class Sink> std::uint32_t take_chunk(Sink& sink) {
     std::uint32_t chunk = chunk_pool_.take(chunk_links_);
@@ -8865,6 +9051,37 @@ template <class Config> class engine {
     const bool had_record = flow.record != 0;
     handshakes_.read(flow, p);
     if (had_record && flow.record == 0) --statistics_.used_records;
+    if constexpr (keeps_texts)
+      if (handshakes_.text().is_new) keep_text(flow, sink);
+  }
+  /// A later hello replaces the text of an earlier one, as its facts do.
+  template <class Sink> void keep_text(hello_texts::head& head, Sink& sink) {
+    auto& text = handshakes_.text();
+    text.is_new = false;
+    std::uint32_t& last_chunk = head.text_chunk[text.of_server];
+    release_ring(last_chunk);
+    last_chunk = 0;
+    head.text_length[text.of_server] = static_cast<std::uint16_t>(text.length);
+    for (std::size_t at = 0; at < text.length; at += sizeof(chunk_type)) {
+      extend_ring(last_chunk, sink);
+      const std::size_t some = text.length - at < sizeof(chunk_type) ? text.length - at : sizeof(chunk_type);
+      std::memcpy(&chunks_[last_chunk - 1], text.characters + at, some);
+    }
+  }
+  text_view text_of(const hello_texts::head& head, unsigned side, char* characters) const {
+    std::uint32_t chunk = head.text_chunk[side];
+    for (std::size_t at = 0; at < head.text_length[side]; at += sizeof(chunk_type)) {
+      chunk = chunk_links_[chunk - 1];
+      const std::size_t left = head.text_length[side] - at;
+      std::memcpy(characters + at, &chunks_[chunk - 1], left < sizeof(chunk_type) ? left : sizeof(chunk_type));
+    }
+    return {characters, head.text_length[side]};
+  }
+  template <class Summary, class... Texts>
+  void show_texts(const flow_type& flow, Summary& summary, type_list<Texts...>) {
+    ((static_cast<Texts&>(summary).client_hello_text = text_of(flow, 0, workspace_.hello_texts[0]),
+      static_cast<Texts&>(summary).server_hello_text = text_of(flow, 1, workspace_.hello_texts[1])),
+     ...);
   }
   void release_record(flow_type& flow) {
     if (flow.record == 0) return;
@@ -8895,12 +9112,15 @@ template <class Config> class engine {
     if (now <= sizeof(chunk_type::raw_sample)) {
       std::memcpy(chunks_[last_chunk - 1].raw_sample + had, piece.data, piece.length);
     } else {
-      byte_histogram& counts = workspace_.histograms[0];
-      count_sample(had, last_chunk, counts);
-      counts.add(piece);
-      counts.write_coded(sample_words(last_chunk));
+      add_coded(had, last_chunk, piece);
     }
     flow.sampled_bytes[p.dir] = static_cast<std::uint16_t>(now);
+  }
+  JOYFULJAY_OWN_FRAME void add_coded(std::size_t had, std::uint32_t last_chunk, const bytes& piece) {
+    byte_histogram& counts = workspace_.histograms[0];
+    count_sample(had, last_chunk, counts);
+    counts.add(piece);
+    counts.write_coded(sample_words(last_chunk));
   }
   void count_sample(std::size_t length, std::uint32_t last_chunk, byte_histogram& counts) {
     counts.clear();
@@ -8916,22 +9136,10 @@ template <class Config> class engine {
       return chunks_[chunk - 1].sample[at++];
     };
   }
-  void release_samples(const payload_sample::head& head) {
-    for (const std::uint32_t last : head.sample_chunk) {
-      if (last == 0) continue;
-      std::uint32_t chunk = chunk_links_[last - 1];
-      for (bool more = true; more;) {
-        const std::uint32_t next = chunk_links_[chunk - 1];
-        more = chunk != last;
-        give_back_chunk(chunk);
-        chunk = next;
-      }
-    }
-  }
-  void answer_sample(const payload_sample::head& head, payload_sample& sample) {
+  JOYFULJAY_OWN_FRAME void answer_sample(const payload_sample::head& head, payload_sample& sample) {
     for (const direction dir : {fwd, bwd})
       count_sample(head.sampled_bytes[dir], head.sample_chunk[dir], workspace_.histograms[dir]);
-    sample.answer(workspace_.histograms, head);
+    sample.answer(workspace_.histograms, head, workspace_.alone, workspace_.together);
   }
   template <class Summary, class... Sample>
   void answer_samples(const flow_type& flow, Summary& summary, type_list<Sample...>) {
@@ -8957,7 +9165,6 @@ template <class Config> class engine {
     facts.protocol = flow.key.protocol();
     facts.ip_version = flow.key.ip_version();
     facts.is_ethernet = flow.marked(flow_type::is_ethernet);
-    facts.anonymous = Config::anonymize_addresses;
     facts.salt = salt_;
   }
   static constexpr connection_footprint connection_sizes() {
@@ -8971,6 +9178,7 @@ template <class Config> class engine {
     fill_facts(summary, flow);
     learn(flow, summary, detail::filtered<detail::is_learned>(wanted{}));
     answer_samples(flow, summary, detail::filtered<detail::samples_payload>(wanted{}));
+    show_texts(flow, summary, detail::filtered<detail::keeps_texts>(wanted{}));
     if constexpr (!keeps_log) {
       copy(flow, summary, detail::filtered<detail::lives_in_slot>(wanted{}));
     } else {
@@ -8989,7 +9197,7 @@ template <class Config> class engine {
       ask_tables(detail::ends_of(summary), summary, wanted{});
   }
   /// A flow that ends for good goes into the tables.
-  void count_connection([[maybe_unused]] const flow_type& flow) {
+  JOYFULJAY_OWN_FRAME void count_connection([[maybe_unused]] const flow_type& flow) {
     if constexpr (has_connections)
       connections_.tables.count(secret_, detail::ends_of(facts_of(flow)), flow.packets, flow.frame_bytes);
   }
@@ -9031,20 +9239,23 @@ template <class Config> class engine {
     result.compute(summary);
     return result;
   }
+  /// By itself, so that its stack frame and that of `summarise` are never there at once.
+  JOYFULJAY_OWN_FRAME void compute_features() { workspace_.features.compute(workspace_.summary); }
   template <class Sink> void report(std::uint32_t number, end_reason why, Sink& sink) {
     static_assert(std::is_invocable_v<Sink&, const row&, const view&, end_reason>,
                   "joyfuljay: a sink is called as sink(const row&, const flow_view&, end_reason)");
     ++statistics_.rows[static_cast<std::size_t>(why)];
     if (why != end_reason::snapshot) count_connection(slot(number));
     summarise(slot(number), workspace_.summary);
-    workspace_.features.compute(workspace_.summary);
+    compute_features();
     reporting_ = true;
     sink(static_cast<const row&>(workspace_.features), static_cast<const view&>(view(this, number)), why);
     reporting_ = false;
   }
 
   /// The one computation under way: too large for a device's stack.
-  struct workspace : std::conditional_t<samples_payload, detail::sample_workspace, detail::nothing> {
+  struct workspace : std::conditional_t<samples_payload, detail::sample_workspace, detail::nothing>,
+                     std::conditional_t<keeps_texts, detail::text_workspace<longest_text>, detail::no_texts> {
     detail::flow_summary<Config, accumulators> summary;
     detail::exact_forms<Config, exact> exact_samples;
     row features;
@@ -9486,5 +9697,7 @@ template <class Row, class Out, class Keep = detail::keep_all> void write_refere
 
 }  // namespace v0
 }  // namespace joyfuljay
+
+#undef JOYFULJAY_OWN_FRAME
 
 #endif  // JOYFULJAY_HPP

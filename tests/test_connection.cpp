@@ -456,7 +456,7 @@ TEST_CASE("shortest paths beyond the range of a double") {
   CHECK(engine->connection_statistics().lost_edges == 0);
   refresh(*engine);
   const double n = engine->connection_statistics().hosts;
-  for (const std::uint32_t layer : {1u, 2u, 77u, 600u, 1100u, layers - 2}) {
+  for (const std::uint32_t layer : std::initializer_list<std::uint32_t>{1, 2, 77, 600, 1100, layers - 2}) {
     // 2 layer hosts before, 2 (layers - 1 - layer) behind, and half of the paths
     const double pairs = 2.0 * layer * (layers - 1 - layer);
     for (std::uint32_t side = 0; side < 2; ++side)

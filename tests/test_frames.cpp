@@ -702,7 +702,7 @@ TEST_CASE("padding behind the IP packet belongs to the frame and to nothing else
 TEST_CASE("the frame is as long as the larger of its two lengths") {
   for (const std::uint32_t wire_length : {0u, 1u, 70u, 71u, 72u, 1514u, 0xFFFFFFFFu})
     CHECK(parsed(in_ethernet(tcp4()), link_type::ethernet, wire_length).packet.frame_len ==
-          (std::max)(wire_length, 71u));
+          (std::max)(wire_length, std::uint32_t{71}));
 }
 
 TEST_CASE("an IP length beyond the frame is taken as written") {

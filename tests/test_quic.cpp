@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "joyfuljay.hpp"
-#include "quic_sealer.hpp"
+#include "tools/quic_sealer.hpp"
 
 namespace jj = joyfuljay;
 using namespace quic_sealer;

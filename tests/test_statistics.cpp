@@ -454,22 +454,28 @@ TEST_CASE("the moments of two parts joined are those of the whole") {
   CHECK(none.joined(none, true, true).most == 0);
 }
 
+static jj::percentile exact_percentile(const std::uint64_t* sorted, std::size_t count, unsigned percent) {
+  jj::percentile answer;
+  jj::detail::exact_percentile(answer, sorted, count, percent);
+  return answer;
+}
+
 TEST_CASE("percentiles lie between their neighbours in proportion") {
   const std::uint64_t ten[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
-  CHECK(jj::detail::exact_percentile(ten, 10, 0).value() == 1);
-  CHECK(jj::detail::exact_percentile(ten, 10, 25).value() == 3.25);
-  CHECK(jj::detail::exact_percentile(ten, 10, 50).value() == 5.5);
-  CHECK(jj::detail::exact_percentile(ten, 10, 90).value() == 9.1);
-  CHECK(jj::detail::exact_percentile(ten, 10, 100).value() == 10);
-  CHECK(jj::detail::exact_percentile(ten, 9, 50).value() == 5);
-  CHECK(jj::detail::exact_percentile(ten, 1, 99).value() == 1);
-  CHECK(jj::detail::exact_percentile(ten, 0, 50).value() == 0);
-  CHECK(jj::detail::exact_percentile(ten, 10, 25).value(jj::ns_per_second) == 3.25e-9);
+  CHECK(exact_percentile(ten, 10, 0).value() == 1);
+  CHECK(exact_percentile(ten, 10, 25).value() == 3.25);
+  CHECK(exact_percentile(ten, 10, 50).value() == 5.5);
+  CHECK(exact_percentile(ten, 10, 90).value() == 9.1);
+  CHECK(exact_percentile(ten, 10, 100).value() == 10);
+  CHECK(exact_percentile(ten, 9, 50).value() == 5);
+  CHECK(exact_percentile(ten, 1, 99).value() == 1);
+  CHECK(exact_percentile(ten, 0, 50).value() == 0);
+  CHECK(exact_percentile(ten, 10, 25).value(jj::ns_per_second) == 3.25e-9);
 }
 
 TEST_CASE("percentiles of the largest values do not wrap") {
   const std::uint64_t ends[] = {UINT64_MAX - 1, UINT64_MAX};
-  CHECK(jj::detail::exact_percentile(ends, 2, 50).value() == std::ldexp(1.0, 64));
+  CHECK(exact_percentile(ends, 2, 50).value() == std::ldexp(1.0, 64));
   CHECK(jj::percentile{0, UINT64_MAX, 50}.value() == std::ldexp(1.0, 63));
   CHECK(jj::percentile{UINT64_MAX, UINT64_MAX, 50}.value() == std::ldexp(1.0, 64));
 }
@@ -491,7 +497,7 @@ TEST_CASE("percentiles follow their definition for every count and percent") {
     for (unsigned percent = 0; percent <= 100; ++percent) {
       const std::size_t hundredths = (count - 1) * percent, low = hundredths / 100, rest = hundredths % 100;
       const std::uint64_t weighted = sorted[low] * (100 - rest) + (rest != 0 ? sorted[low + 1] * rest : 0);
-      CHECK(jj::detail::exact_percentile(sorted.data(), count, percent).value() == static_cast<double>(weighted) / 100);
+      CHECK(exact_percentile(sorted.data(), count, percent).value() == static_cast<double>(weighted) / 100);
     }
   }
 }
@@ -610,7 +616,8 @@ TEST_CASE("the length sketch takes every length of 32 bits, in at most 65,536 bu
     jj::length_sketch sketch{};
     sketch.add(length, jj::fwd);
     CAPTURE(length);
-    CHECK(std::fabs(sketch.at(50, true, true, 0, UINT32_MAX).value() - length) <= (std::max)(8u, length >> 16));
+    CHECK(std::fabs(sketch.at(50, true, true, 0, UINT32_MAX).value() - length) <=
+          (std::max)(std::uint32_t{8}, length >> 16));
   }
 }
 
@@ -723,28 +730,35 @@ const struct {
   pattern value;
 } long_patterns[] = {
     {"two values at random",
-     [](std::uint32_t, std::uint32_t, generator& random) { return random() % 2 == 0 ? 12u : 1460u; }},
+     [](std::uint32_t, std::uint32_t, generator& random) -> std::uint32_t { return random() % 2 == 0 ? 12u : 1460u; }},
     {"all values at random",
-     [](std::uint32_t, std::uint32_t, generator& random) {
+     [](std::uint32_t, std::uint32_t, generator& random) -> std::uint32_t {
        return static_cast<std::uint32_t>(below(random, pattern_values));
      }},
-    {"alternating", [](std::uint32_t n, std::uint32_t, generator&) { return n % 2 == 0 ? 12u : 1460u; }},
-    {"every eighth", [](std::uint32_t n, std::uint32_t, generator&) { return n % 8 == 7 ? 1460u : 12u; }},
-    {"ramps of 5", [](std::uint32_t n, std::uint32_t, generator&) { return n % 5 * 296; }},
-    {"ramps of 987", [](std::uint32_t n, std::uint32_t, generator&) { return n % 987; }},
-    {"ramps of 1,024", [](std::uint32_t n, std::uint32_t, generator&) { return n % 1024; }},
-    {"a loop of 987", [](std::uint32_t n, std::uint32_t, generator&) { return scattered(n % 987); }},
-    {"a loop of 1,000", [](std::uint32_t n, std::uint32_t, generator&) { return scattered(n % 1000); }},
-    {"a loop of 4,181", [](std::uint32_t n, std::uint32_t, generator&) { return scattered(n % 4181); }},
+    {"alternating",
+     [](std::uint32_t n, std::uint32_t, generator&) -> std::uint32_t { return n % 2 == 0 ? 12u : 1460u; }},
+    {"every eighth",
+     [](std::uint32_t n, std::uint32_t, generator&) -> std::uint32_t { return n % 8 == 7 ? 1460u : 12u; }},
+    {"ramps of 5", [](std::uint32_t n, std::uint32_t, generator&) -> std::uint32_t { return n % 5 * 296; }},
+    {"ramps of 987", [](std::uint32_t n, std::uint32_t, generator&) -> std::uint32_t { return n % 987; }},
+    {"ramps of 1,024", [](std::uint32_t n, std::uint32_t, generator&) -> std::uint32_t { return n % 1024; }},
+    {"a loop of 987", [](std::uint32_t n, std::uint32_t, generator&) -> std::uint32_t { return scattered(n % 987); }},
+    {"a loop of 1,000",
+     [](std::uint32_t n, std::uint32_t, generator&) -> std::uint32_t { return scattered(n % 1000); }},
+    {"a loop of 4,181",
+     [](std::uint32_t n, std::uint32_t, generator&) -> std::uint32_t { return scattered(n % 4181); }},
     {"drifting upward",
-     [](std::uint32_t n, std::uint32_t total, generator& random) {
+     [](std::uint32_t n, std::uint32_t total, generator& random) -> std::uint32_t {
        return n / (total / 1000) + static_cast<std::uint32_t>(below(random, 400));
      }},
-    {"drifting downward", [](std::uint32_t n, std::uint32_t total, generator&) { return 1460 - n / (total / 1400); }},
+    {"drifting downward",
+     [](std::uint32_t n, std::uint32_t total, generator&) -> std::uint32_t { return 1460 - n / (total / 1400); }},
     {"a change late",
-     [](std::uint32_t n, std::uint32_t total, generator&) { return n < total / 10 * 9 ? 1460u : 12u; }},
+     [](std::uint32_t n, std::uint32_t total, generator&) -> std::uint32_t {
+       return n < total / 10 * 9 ? 1460u : 12u;
+     }},
     {"another value whenever the number of packets has doubled",
-     [](std::uint32_t n, std::uint32_t, generator&) { return 60 * jj::detail::bit_length(n); }},
+     [](std::uint32_t n, std::uint32_t, generator&) -> std::uint32_t { return 60 * jj::detail::bit_length(n); }},
 };
 
 /// How far the answer's rank is from the one asked for, as a share of all; values from `low` to `high` pass for it.

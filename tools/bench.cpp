@@ -1,12 +1,14 @@
 // bench: what a packet costs. One compiler call builds it: c++ -std=c++17 -O2 -I. tools/bench.cpp -o bench
 //
-//   bench [CAPTURE...] [--packets N] [--rounds N] [--load TEXT] [--only TEXT]
+//   bench [CAPTURE...] [--packets N] [--rounds N] [--load TEXT] [--only TEXT] [--json FILE]
 //
-// Loads: three synthetic ones (mixed, small, scan) and every capture given. Frames lie in memory before the clock
-// starts; all variants run in turn within a round, on the processor's time, and medians over the rounds are printed.
+// Loads: synthetic ones (below) and every capture given; --load and --only take those loads and variants whose name
+// holds TEXT. Frames lie in memory before the clock starts; all variants run in turn within a round, on the processor's
+// time, and medians over the rounds are printed.
 // Yardstick a parses headers; yardstick b also finds and counts in a plain open-addressing table of 64-byte entries
 // under an unkeyed hash. Every engine variant computes every feature of every row and writes it as a float vector; text
-// is timed apart.
+// is timed apart. For instruction counts:
+//   valgrind --tool=callgrind --toggle-collect='*feed_all*' ./bench --packets 100000 --rounds 1 --load small --only tcp
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -18,6 +20,7 @@
 
 #include "joyfuljay.hpp"
 #include "tools/capture_file.hpp"
+#include "tools/conversations.hpp"
 
 namespace jj = joyfuljay;
 
@@ -77,7 +80,6 @@ constexpr std::uint8_t syn = jj::tcp_flag::syn, ack = jj::tcp_flag::ack, psh = j
 /// Flow lengths as on a mixed link: four in ten have one packet, three in four at most seven, one in 25 over fifty.
 load mixed(std::size_t packets) {
   load result;
-  result.name = "mixed";
   generator random{88172645463325252u};
   struct conversation {
     std::uint32_t flow, length, sent;
@@ -121,7 +123,6 @@ load mixed(std::size_t packets) {
 /// 20 packets of each flow, all flows open at once, in random order: the worst case for caches.
 load small_packets(std::size_t packets) {
   load result;
-  result.name = "small";
   generator random{0x9E3779B97F4A7C15u};
   const std::uint32_t flows = static_cast<std::uint32_t>(std::max<std::size_t>(packets / 20, 1));
   std::int64_t now = 1'700'000'000'000'000'000;
@@ -134,13 +135,64 @@ load small_packets(std::size_t packets) {
 /// One SYN a flow.
 load scan(std::size_t packets) {
   load result;
-  result.name = "scan";
   for (std::size_t at = 0; at < packets; ++at)
     add_tcp(result, static_cast<std::uint32_t>(at), false, syn, 0,
             1'700'000'000'000'000'000 + static_cast<std::int64_t>(at) * 10'000);
   result.settle();
   return result;
 }
+
+/// Every flow is the conversation of the script: 512 at a time, a packet of each in turn.
+load repeated_script(const conversations::script& script, std::size_t packets) {
+  constexpr std::size_t together = 512;
+  load result;
+  std::int64_t now = 1'700'000'000'000'000'000;
+  for (std::uint32_t first = 0; result.frames.size() < packets; first += together)
+    for (const conversations::step& step : script)
+      for (std::uint32_t flow = first; flow < first + together; ++flow, now += 10'000) {
+        result.add(step.frame.data(), step.frame.size(), static_cast<std::uint32_t>(step.frame.size()), now,
+                   jj::link_type::ethernet);
+        conversations::speakers(result.bytes.data() + result.offsets.back(), step.backward, 0x0A000000 | flow,
+                                static_cast<std::uint16_t>(1024 + flow % 60000));
+      }
+  result.settle();
+  return result;
+}
+/// Sixteen flows, a packet of each in turn: the script, and then its last packets again and again, of which only the
+/// first bytes were captured.
+load bulk_script(const conversations::script& script, std::size_t packets) {
+  load result;
+  std::int64_t now = 1'700'000'000'000'000'000;
+  for (std::size_t at = 0; result.frames.size() < packets; ++at) {
+    const bool opens = at < script.size();
+    const std::size_t behind = at - script.size();
+    const conversations::step& step =
+        script[opens ? at : script.size() - conversations::repeated + behind % conversations::repeated];
+    for (std::uint32_t flow = 0; flow < 16; ++flow, now += 1'200) {
+      result.add(step.frame.data(), opens ? step.frame.size() : std::min<std::size_t>(step.frame.size(), 128),
+                 static_cast<std::uint32_t>(step.frame.size()), now, jj::link_type::ethernet);
+      conversations::speakers(result.bytes.data() + result.offsets.back(), step.backward, 0x0A000000 | flow, 40000);
+    }
+  }
+  result.settle();
+  return result;
+}
+
+const struct {
+  const char* name;
+  load (*make)(std::size_t);
+} synthetic_loads[] = {
+    {"mixed", mixed},
+    {"small", small_packets},
+    {"scan", scan},
+    {"tls", [](std::size_t packets) { return repeated_script(conversations::tls(), packets / 4); }},
+    {"quic", [](std::size_t packets) { return repeated_script(conversations::quic(), packets / 4); }},
+    {"ssh", [](std::size_t packets) { return repeated_script(conversations::ssh(), packets / 4); }},
+    {"dns", [](std::size_t packets) { return repeated_script(conversations::dns(), packets / 4); }},
+    {"bulk, TLS", [](std::size_t packets) { return bulk_script(conversations::bulk_tls(), packets); }},
+    {"bulk, SSH", [](std::size_t packets) { return bulk_script(conversations::bulk_ssh(), packets); }},
+    {"bulk, QUIC", [](std::size_t packets) { return bulk_script(conversations::bulk_quic(), packets); }},
+};
 
 bool read_capture(const std::string& path, load& result) {
   capture_file::reader reader;
@@ -158,12 +210,16 @@ bool read_capture(const std::string& path, load& result) {
 
 // ---- Variants ----------------------------------------------------------------------------------------------------
 
+using four_groups = jj::type_list<jj::flow_meta, jj::timing, jj::size, jj::tcp>;
+
 template <std::size_t Flows, class... Groups> struct config : jj::default_config {
   using groups = jj::type_list<Groups...>;
   static constexpr std::size_t max_flows = Flows;
+  static constexpr std::size_t max_hosts = 65'536;
   static constexpr jj::link_type link = jj::link_type::per_frame;
-  static constexpr std::size_t batch_frames = 32;
 };
+/// Apart, so that no engine's code is shared by two variants and all of it inlined alike.
+template <class Config> struct in_batches : Config { static constexpr std::size_t batch_frames = 32; };
 constexpr std::size_t large_table = 262'144, small_table = 4'096;
 
 struct outcome {
@@ -248,22 +304,25 @@ outcome parse_and_plain_table(const load& input) {
   return {(processor_ns() - began) / static_cast<double>(input.frames.size()), 0, 64};
 }
 
-template <class Config, bool Batches = false> outcome run_engine(const load& input) {
-  static std::unique_ptr<jj::engine<Config>> engine;
-  engine.reset(new jj::engine<Config>);
+template <class Engine>
+[[gnu::noinline]] void feed_all(Engine& engine, const std::vector<jj::frame>& frames, vector_sink& sink) {
+  if constexpr (Engine::config::batch_frames != 0)
+    engine.feed_batch(frames.data(), frames.size(), sink);
+  else
+    for (const jj::frame& f : frames) engine.feed(f, sink);
+  engine.flush(sink);
+}
+template <class Config> outcome run_engine(const load& input) {
+  const auto engine = std::make_unique<jj::engine<Config>>();
   engine->seed({0x0706050403020100, 0x0f0e0d0c0b0a0908});
   vector_sink sink;
   const double began = processor_ns();
-  if constexpr (Batches)
-    engine->feed_batch(input.frames.data(), input.frames.size(), sink);
-  else
-    for (const jj::frame& f : input.frames) engine->feed(f, sink);
-  engine->flush(sink);
+  feed_all(*engine, input.frames, sink);
   const double took = processor_ns() - began;
   const jj::engine_statistics& s = engine->statistics();
   constexpr jj::engine_footprint f = jj::engine<Config>::footprint();
-  const std::size_t used =
-      s.most_open_flows * (f.slot + f.index) + s.most_used_chunks * f.chunk + s.most_used_long_states * f.long_state;
+  const std::size_t used = s.most_open_flows * (f.slot + f.index) + s.most_used_chunks * f.chunk +
+                           s.most_used_long_states * f.long_state + s.most_used_records * f.record;
   return {took / static_cast<double>(input.frames.size()), sink.rows,
           s.most_open_flows != 0 ? used / s.most_open_flows : 0};
 }
@@ -272,52 +331,87 @@ struct variant {
   const char* name;
   outcome (*run)(const load&);
 };
+/// The four groups and some more.
+template <class... More> constexpr auto four_and = run_engine<config<large_table, four_groups, More...>>;
 const variant variants[] = {
     {"a: parse headers", parse_only},
     {"b: parse + plain 64-byte table", parse_and_plain_table},
-    {"flow_meta, 262144 flows", run_engine<config<large_table, jj::flow_meta>>},
-    {"flow_meta + tcp, 262144 flows", run_engine<config<large_table, jj::flow_meta, jj::tcp>>},
-    {"four groups, 262144 flows", run_engine<config<large_table, jj::flow_meta, jj::timing, jj::size, jj::tcp>>},
-    {"flow_meta + tcp, 262144 flows, batches", run_engine<config<large_table, jj::flow_meta, jj::tcp>, true>},
-    {"four groups, 262144 flows, batches",
-     run_engine<config<large_table, jj::flow_meta, jj::timing, jj::size, jj::tcp>, true>},
+    {"four groups", four_and<>},
+    {"four groups, batches", run_engine<in_batches<config<large_table, four_groups>>>},
+    {"four groups, 4096 flows", run_engine<config<small_table, four_groups>>},
+    {"flow_meta", run_engine<config<large_table, jj::flow_meta>>},
+    {"flow_meta + tcp", run_engine<config<large_table, jj::flow_meta, jj::tcp>>},
+    {"flow_meta + tcp, batches", run_engine<in_batches<config<large_table, jj::flow_meta, jj::tcp>>>},
     {"flow_meta + tcp, 4096 flows", run_engine<config<small_table, jj::flow_meta, jj::tcp>>},
-    {"four groups, 4096 flows", run_engine<config<small_table, jj::flow_meta, jj::timing, jj::size, jj::tcp>>},
+    {"four + tls", four_and<jj::tls>},
+    {"four + quic", four_and<jj::quic>},
+    {"four + ssh", four_and<jj::ssh>},
+    {"four + dns", four_and<jj::dns>},
+    {"four + tls, quic, ssh, dns", four_and<jj::tls, jj::quic, jj::ssh, jj::dns>},
+    {"four + fingerprint", four_and<jj::fingerprint>},
+    {"four + entropy", four_and<jj::entropy>},
+    {"four + padding", four_and<jj::padding>},
+    {"four + entropy, padding", four_and<jj::entropy, jj::padding>},
+    {"four + connection_counts", four_and<jj::connection_counts>},
+    {"four + connection", four_and<jj::connection>},
+    {"all that look at one flow", run_engine<config<large_table, jj::flow_groups>>},
+    {"all twelve", run_engine<config<large_table, jj::all_groups>>},
+    {"all twelve, batches", run_engine<in_batches<config<large_table, jj::all_groups>>>},
 };
-constexpr std::size_t yardstick = 1;
+constexpr std::size_t yardstick = 1, four = 2;  // what the others are compared with, within a round
 
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];
 }
 
-void measure(const load& input, unsigned rounds, const std::string& only) {
+/// What a load showed, as a row of the table and as an object of the JSON file.
+struct finding {
+  std::string load_name, variant_name;
+  std::size_t frames, rows, bytes_per_flow;
+  double ns_per_packet, times_b, over_four;  // over_four: ns a packet more than the four groups
+};
+
+std::vector<finding> measure(const load& input, unsigned rounds, const std::string& only) {
   constexpr std::size_t count = sizeof variants / sizeof *variants;
-  std::vector<double> times[count], ratios[count];
+  const auto is_wanted = [&](std::size_t at) {
+    return at == yardstick || at == four || std::string(variants[at].name).find(only) != std::string::npos;
+  };
+  std::vector<double> times[count], ratios[count], differences[count];
   outcome last[count];
-  for (unsigned round = 0; round < rounds; ++round) {
+  for (unsigned round = 0; round < rounds; ++round)
     for (std::size_t at = 0; at < count; ++at) {
-      if (at != yardstick && std::string(variants[at].name).find(only) == std::string::npos) continue;
+      if (!is_wanted(at)) continue;
       last[at] = variants[at].run(input);
       times[at].push_back(last[at].ns_per_packet);
+      if (at < yardstick) continue;
+      ratios[at].push_back(times[at].back() / times[yardstick].back());
+      if (at >= four) differences[at].push_back(times[at].back() - times[four].back());
     }
-    for (std::size_t at = 0; at < count; ++at)
-      if (!times[at].empty()) ratios[at].push_back(times[at].back() / times[yardstick].back());
-  }
   std::printf(
-      "\n%s: %zu frames, median of %u rounds\n\n| variant | ns/packet | Mpackets/s | times b | rows | bytes/open flow "
-      "at peak |\n| --- | ---: | ---: | ---: | ---: | ---: |\n",
+      "\n%s: %zu frames, median of %u rounds, 262144 flows where nothing else is said\n\n"
+      "| variant | ns/packet | times b | over four groups, ns/packet | ns/row | rows | rows/s | bytes/open flow |\n"
+      "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
       input.name.c_str(), input.frames.size(), rounds);
-  for (std::size_t at = 0; at < count; ++at)
-    if (!times[at].empty())
-      std::printf("| %s | %.1f | %.2f | %.2f | %zu | %zu |\n", variants[at].name, median(times[at]),
-                  1000 / median(times[at]), median(ratios[at]), last[at].rows, last[at].bytes_per_flow);
+  std::vector<finding> findings;
+  for (std::size_t at = 0; at < count; ++at) {
+    if (times[at].empty()) continue;
+    const auto median_of = [](const std::vector<double>& values) { return values.empty() ? 0 : median(values); };
+    findings.push_back({input.name, variants[at].name, input.frames.size(), last[at].rows, last[at].bytes_per_flow,
+                        median(times[at]), median_of(ratios[at]), median_of(differences[at])});
+    const finding& f = findings.back();
+    const double per_row = f.rows != 0 ? static_cast<double>(f.frames) / static_cast<double>(f.rows) : 0;
+    std::printf("| %s | %.1f | %.2f | %.1f | %.0f | %zu | %.0f | %zu |\n", f.variant_name.c_str(), f.ns_per_packet,
+                f.times_b, f.over_four, f.over_four * per_row, f.rows,
+                per_row != 0 ? 1e9 / (f.ns_per_packet * per_row) : 0, f.bytes_per_flow);
+  }
+  std::fflush(stdout);
+  return findings;
 }
 
 /// What a row costs as text, by writing each row of a load many times.
-template <class Write> double text_ns(const load& input, Write write) {
-  using text_config = config<large_table, jj::flow_meta, jj::timing, jj::size, jj::tcp>;
-  auto engine = std::make_unique<jj::engine<text_config>>();
+template <class Groups, class Write> double text_ns(const load& input, Write write) {
+  auto engine = std::make_unique<jj::engine<config<large_table, Groups>>>();
   double total = 0;
   std::size_t rows = 0;
   std::string out;
@@ -340,24 +434,72 @@ template <class Write> double text_ns(const load& input, Write write) {
   return rows != 0 ? total / static_cast<double>(rows) : 0;
 }
 
+struct text_time {
+  const char *groups, *format;
+  double ns_per_row;
+};
+template <class Groups> void add_text(const char* groups, const load& input, std::vector<text_time>& times) {
+  const auto json = [](const auto& row, const auto& out) { jj::write_json(out, row); };
+  const auto csv = [](const auto& row, const auto& out) { jj::write_csv(out, row); };
+  times.push_back({groups, "JSON", text_ns<Groups>(input, json)});
+  times.push_back({groups, "CSV", text_ns<Groups>(input, csv)});
+}
+std::vector<text_time> measure_text(const load& input) {
+  std::vector<text_time> times;
+  add_text<four_groups>("four groups", input, times);
+  add_text<jj::all_groups>("all twelve", input, times);
+  std::printf("\ntext:");
+  for (const text_time& t : times) std::printf(" %s %s %.0f ns a row;", t.groups, t.format, t.ns_per_row);
+  std::printf("\n");
+  return times;
+}
+
+bool write_json_file(const std::string& path, const std::vector<finding>& findings,
+                     const std::vector<text_time>& texts) {
+  std::FILE* const file = std::fopen(path.c_str(), "w");
+  if (file == nullptr) return std::fprintf(stderr, "bench: cannot write %s\n", path.c_str()), false;
+  const char* separator = "";
+  std::fprintf(file, "{\"findings\": [");
+  for (const finding& f : findings) {
+    std::fprintf(file,
+                 "%s\n  {\"load\": \"%s\", \"variant\": \"%s\", \"frames\": %zu, \"rows\": %zu, "
+                 "\"bytes_per_open_flow\": %zu, \"ns_per_packet\": %.2f, \"times_b\": %.3f, \"over_four_ns\": %.2f}",
+                 separator, f.load_name.c_str(), f.variant_name.c_str(), f.frames, f.rows, f.bytes_per_flow,
+                 f.ns_per_packet, f.times_b, f.over_four);
+    separator = ",";
+  }
+  std::fprintf(file, "],\n\"text\": [");
+  separator = "";
+  for (const text_time& t : texts) {
+    std::fprintf(file, "%s\n  {\"groups\": \"%s\", \"format\": \"%s\", \"ns_per_row\": %.0f}", separator, t.groups,
+                 t.format, t.ns_per_row);
+    separator = ",";
+  }
+  std::fprintf(file, "]}\n");
+  return std::fclose(file) == 0;
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
   std::size_t packets = 2'000'000;
   unsigned rounds = 5;
-  std::string only, wanted_load;
+  std::string only, wanted_load, json;
   std::vector<std::string> captures;
   for (int at = 1; at < count; ++at) {
     const std::string argument = arguments[at];
-    if ((argument == "--packets" || argument == "--rounds" || argument == "--only" || argument == "--load") &&
-        at + 1 < count) {
+    const bool is_option = argument == "--packets" || argument == "--rounds" || argument == "--only" ||
+                           argument == "--load" || argument == "--json";
+    if (is_option && at + 1 < count) {
       const char* value = arguments[++at];
       if (argument == "--packets") packets = std::strtoul(value, nullptr, 10);
       if (argument == "--rounds") rounds = static_cast<unsigned>(std::strtoul(value, nullptr, 10));
       if (argument == "--only") only = value;
       if (argument == "--load") wanted_load = value;
+      if (argument == "--json") json = value;
     } else if (argument[0] == '-') {
-      std::fprintf(stderr, "usage: bench [CAPTURE...] [--packets N] [--rounds N] [--load TEXT] [--only TEXT]\n");
+      std::fprintf(stderr,
+                   "usage: bench [CAPTURE...] [--packets N] [--rounds N] [--load TEXT] [--only TEXT] [--json FILE]\n");
       return 1;
     } else {
       captures.push_back(argument);
@@ -367,21 +509,22 @@ int main(int count, char** arguments) {
     std::fprintf(stderr, "bench: --packets and --rounds want numbers above 0\n");
     return 1;
   }
-  const struct {
-    const char* name;
-    load (*make)(std::size_t);
-  } synthetic[] = {{"mixed", mixed}, {"small", small_packets}, {"scan", scan}};
-  for (const auto& one : synthetic)
-    if (std::string(one.name).find(wanted_load) != std::string::npos) measure(one.make(packets), rounds, only);
+  std::vector<finding> findings;
+  const auto add = [&](const load& input) {
+    for (const finding& f : measure(input, rounds, only)) findings.push_back(f);
+  };
+  for (const auto& one : synthetic_loads) {
+    if (std::string(one.name).find(wanted_load) == std::string::npos) continue;
+    load input = one.make(packets);
+    input.name = one.name;
+    add(input);
+  }
   for (const std::string& path : captures) {
     load input;
     if (!read_capture(path, input) || input.frames.empty()) return 1;
-    measure(input, rounds, only);
+    add(input);
   }
-  if (!only.empty() || !wanted_load.empty()) return 0;
-  const load sample = mixed(std::min<std::size_t>(packets, 200'000));
-  std::printf("\ntext, four groups: JSON %.0f ns a row, CSV %.0f ns a row\n",
-              text_ns(sample, [](const auto& row, const auto& out) { jj::write_json(out, row); }),
-              text_ns(sample, [](const auto& row, const auto& out) { jj::write_csv(out, row); }));
-  return 0;
+  std::vector<text_time> texts;
+  if (only.empty() && wanted_load.empty()) texts = measure_text(mixed(std::min<std::size_t>(packets, 200'000)));
+  return json.empty() || write_json_file(json, findings, texts) ? 0 : 1;
 }

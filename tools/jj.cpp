@@ -1,6 +1,7 @@
 // jj: joyfuljay on the command line. One compiler call builds it: c++ -std=c++17 -O2 -I. tools/jj.cpp -o jj
 //
 //   jj extract FILE...   one record a flow
+//   jj live INTERFACE    the same from a network interface (Linux)
 //   jj features          the catalogue
 //   jj footprint         where the bytes are
 //
@@ -9,9 +10,10 @@
 //   2. Options         what the command line says
 //   3. Output          a file that reports a full disk, records in the order of the reference
 //   4. extract         frames in, records out
-//   5. features        the catalogue in four formats
-//   6. footprint       bytes by configuration, group and pool
-//   7. main
+//   5. live            the same from an interface, and a screen
+//   6. features        the catalogue in four formats
+//   7. footprint       bytes by configuration, group and pool
+//   8. main
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -20,6 +22,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -29,6 +32,12 @@
 #if defined(__unix__) || defined(__APPLE__)
 #include <unistd.h>
 #endif
+#if defined(__linux__)
+#include <mutex>
+#include <thread>
+
+#include "tools/live.hpp"
+#endif
 
 namespace jj = joyfuljay;
 
@@ -37,9 +46,10 @@ namespace jj = joyfuljay;
 // capture does not need is never touched. The groups of connection come last: see record_store.
 
 struct tool_config : jj::default_config {
-  using groups = jj::type_list<jj::flow_identifier, jj::flow_meta, jj::timing, jj::gap_sequences, jj::splt_sequences,
-                               jj::size, jj::tcp, jj::tls, jj::quic, jj::ssh, jj::dns, jj::fingerprint, jj::entropy,
-                               jj::padding, jj::handshake_state, jj::connection, jj::connection_truncation>;
+  using groups =
+      jj::type_list<jj::flow_identifier, jj::flow_meta, jj::timing, jj::gap_sequences, jj::splt_sequences, jj::size,
+                    jj::tcp, jj::tls, jj::tls_texts, jj::quic, jj::quic_texts, jj::ssh, jj::dns, jj::fingerprint,
+                    jj::entropy, jj::padding, jj::handshake_state, jj::connection, jj::connection_truncation>;
   struct user_data {
     std::uint64_t number;  // order of creation
   };
@@ -54,7 +64,7 @@ struct tool_config : jj::default_config {
   static constexpr std::size_t max_edges = 262'144;
   static constexpr std::size_t max_pair_ports = 524'288;
   static constexpr jj::link_type link = jj::link_type::per_frame;
-  static constexpr bool expire_while_feeding = false;  // files join recordings whose clocks differ
+  static constexpr std::size_t batch_frames = 32;
 
   static inline std::int64_t idle_timeout_ns = default_config::idle_timeout_ns;
   static inline std::int64_t active_timeout_ns = default_config::active_timeout_ns;
@@ -63,6 +73,7 @@ struct tool_config : jj::default_config {
   static inline std::int64_t burst_threshold_ns = default_config::burst_threshold_ns;
   static inline std::int64_t entropy_sample_bytes = default_config::entropy_sample_bytes;
   static inline bool anonymize_addresses = false;
+  static inline bool expire_while_feeding = false;  // files join recordings whose clocks differ; an interface has one
 };
 using tool_engine = jj::engine<tool_config>;
 using tool_row = tool_engine::row;
@@ -83,6 +94,7 @@ struct options {
   bool include_flow_id = true, include_splt = true, include_sequences = false;
   bool include_addresses = true, include_ports = true, include_graph = true;
   bool all = false, quiet = false, unsorted = false;
+  std::int64_t workers = 1, run_time_ns = 0;           // of live; 0: until a signal comes
   std::int64_t sort_memory = std::int64_t{256} << 20;  // bytes of records that wait in memory
   std::int64_t graph_steps = 10'000'000'000;           // most work on the graph of addresses: about a minute
 };
@@ -95,6 +107,8 @@ int complain(const std::string& what) {
 const char usage[] =
     "usage: jj extract FILE... [--groups a,b] [--format jsonl|csv] [-o OUT] [--all] [--set key=value]... [--unsorted] "
     "[--quiet]\n"
+    "       jj live INTERFACE [--workers N] [--seconds S] [--groups a,b] [--format jsonl|csv] [-o OUT] [--all]\n"
+    "               [--set key=value]... [--quiet]\n"
     "       jj features [--format text|csv|json|markdown]\n"
     "       jj footprint\n"
     "       jj --version\n"
@@ -105,7 +119,11 @@ const char usage[] =
     "            anonymize_ips, connection_include_graph_metrics (true or false), anonymization_salt (text),\n"
     "            graph_steps_millions (after which betweenness of a very large graph is given up),\n"
     "            sort_memory_mb (of records that wait to be sorted; what is more waits in a temporary file)\n"
-    "--all adds the raw sequences; --unsorted writes records as flows end, without waiting for the end of the file.\n";
+    "--all adds the raw sequences; --unsorted writes records as flows end, without waiting for the end of the file.\n"
+    "live (Linux, root or CAP_NET_RAW) writes records as flows end, all of them after an interrupt or S seconds. On a\n"
+    "terminal it shows rates and the largest flows instead; records go there with -o -, or to a file with -o OUT.\n"
+    "--workers N shares the flows among N threads with an engine each: the group connection then knows the flows of\n"
+    "its worker only. --unsorted, sort_memory_mb and graph_steps_millions say nothing to live.\n";
 
 std::vector<std::string> split(const std::string& text, char separator) {
   std::vector<std::string> parts(1);
@@ -239,6 +257,7 @@ class column_filter {
     if (name == "src_port" || starts("dst_port")) return chosen.include_ports;
     if (starts("splt")) return chosen.include_splt;
     if (name == "iat_sequence" || name == "timestamp_sequence") return chosen.include_sequences;
+    if (name == "ja3_str" || name == "ja3s_str" || name == "quic_ja3_str") return chosen.all;
     if (std::strcmp(feature.group, "handshake") == 0) return chosen.all || !chosen.groups.empty();
     if (is_graph_metric(name)) return chosen.include_graph;
     return true;
@@ -269,6 +288,10 @@ class output_file {
   }
   void write(const char* characters, std::size_t length) {
     if (error_ == 0 && std::fwrite(characters, 1, length, file_) != length) error_ = errno != 0 ? errno : EIO;
+  }
+  bool flush() {
+    if (std::fflush(file_) != 0 && error_ == 0) error_ = errno;
+    return error_ == 0;
   }
   bool close() {
     if (file_ != nullptr && std::fflush(file_) != 0 && error_ == 0) error_ = errno;
@@ -392,8 +415,7 @@ class progress_bar {
   clock::time_point began_, next_;
 };
 
-void print_summary(double elapsed) {
-  const jj::engine_statistics& s = engine.statistics();
+void print_summary(const jj::engine_statistics& s, double elapsed) {
   unsigned long long frames = 0, flows = 0;
   std::string by_verdict, by_reason;
   for (std::size_t at = 0; at < jj::verdict_count; ++at) {
@@ -433,9 +455,18 @@ jj::hash_key random_key() {
   return key;
 }
 
+/// What the engines of this program report to. One type, so that the engine's code is compiled once.
+class row_sink {
+ public:
+  virtual void operator()(const tool_row& row, const tool_engine::view& flow, jj::end_reason) = 0;
+
+ protected:
+  ~row_sink() = default;
+};
+
 /// Everything that extract does with finished flows. Those that wait to be sorted wait without the group connection,
 /// which is the last part of a record and is added when it is written.
-class flow_writer {
+class flow_writer final : public row_sink {
  public:
   flow_writer(const options& chosen, output_file& out)
       : all_(column_filter::of<tool_row>(chosen, [](const jj::feature_info&) { return true; })),
@@ -447,10 +478,13 @@ class flow_writer {
         unsorted_(chosen.unsorted),
         wants_graph_(wants_graph(chosen)),
         graph_steps_(static_cast<std::uint64_t>(chosen.graph_steps)) {}
+  static bool wants_graph(const options& chosen) {
+    return column_filter::of<jj::row_for<jj::type_list<jj::connection_graph>>>(chosen, is_connection).any();
+  }
   void write_header() {
     if (csv_) jj::write_csv_header<tool_row>(to_output(), all_);
   }
-  template <class Flow> void operator()(const tool_row& row, const Flow& flow, jj::end_reason) {
+  void operator()(const tool_row& row, const tool_engine::view& flow, jj::end_reason) override {
     if (unsorted_) {
       write(to_output(), row, all_);
       if (!csv_) out_.write("\n", 1);
@@ -491,9 +525,6 @@ class flow_writer {
     void operator()(const char* characters, std::size_t length) const { out.write(characters, length); }
   };
   to_output_file to_output() const { return {out_}; }
-  static bool wants_graph(const options& chosen) {
-    return column_filter::of<jj::row_for<jj::type_list<jj::connection_graph>>>(chosen, is_connection).any();
-  }
   template <class Out, class Row> void write(Out&& out, const Row& row, const column_filter& filter) const {
     if (csv_)
       jj::write_csv(out, row, filter);
@@ -541,6 +572,7 @@ int extract(const options& chosen) {
   engine.seed(random_key());
   engine.set_salt(chosen.salt.data(), chosen.salt.size());
   flow_writer writer(chosen, out);
+  row_sink& sink = writer;
   progress_bar progress(!chosen.quiet);
   int status = 0;
   std::uint64_t created = 0;
@@ -563,11 +595,11 @@ int extract(const options& chosen) {
     while ((what = reader.next(record)) == capture_file::reader::status::record) {
       const jj::frame frame{record.data, record.captured, record.wire_length, record.time_ns,
                             static_cast<jj::link_type>(record.link_type)};
-      const auto fed = engine.feed(frame, writer);
+      const auto fed = engine.feed(frame, sink);
       if (fed.flow && fed.flow.packets() == 1) fed.flow.user().number = ++created;
       if ((++since_shown & 0xFFFF) == 0) progress.show(reader.position(), reader.size());
     }
-    engine.flush(writer);
+    engine.flush(sink);
     if (!writer.finish_file())
       return complain("cannot write a temporary file for records that wait to be sorted; --unsorted needs none");
     if (what == capture_file::reader::status::damaged) {
@@ -584,13 +616,154 @@ int extract(const options& chosen) {
   progress.clear();
   if (opened && !out.close()) return complain(out.failure());
   if (!chosen.quiet && opened) {
-    print_summary(progress.seconds());
+    print_summary(engine.statistics(), progress.seconds());
     writer.print_summary();
   }
   return status;
 }
 
-// ---- 5. features -------------------------------------------------------------------------------------------------
+// ---- 5. live -----------------------------------------------------------------------------------------------------
+
+#if defined(__linux__)
+
+/// Records of one worker, passed on in whole lines.
+class live_writer final : public row_sink {
+ public:
+  /// `out` is null when nobody wants records; `written` is held while something goes out.
+  live_writer(const options& chosen, output_file* out, std::mutex& written, live::top_flows* top)
+      : columns_(column_filter::of<tool_row>(chosen, [](const jj::feature_info&) { return true; })),
+        out_(out),
+        written_(written),
+        top_(top),
+        csv_(chosen.format == "csv") {}
+  void operator()(const tool_row& row, const tool_engine::view& flow, jj::end_reason) override {
+    if (top_ != nullptr) top_->forget(flow.user().number);
+    if (out_ == nullptr) return;
+    const auto append = [&](const char* characters, std::size_t length) { lines_.append(characters, length); };
+    if (csv_) return jj::write_csv(append, row, columns_);
+    jj::write_json(append, row, columns_);
+    lines_ += '\n';
+  }
+  void write_header() {
+    if (csv_ && out_ != nullptr)
+      jj::write_csv_header<tool_row>([&](const char* text, std::size_t length) { lines_.append(text, length); },
+                                     columns_);
+    pause();
+  }
+  void pause() {
+    if (lines_.empty()) return;
+    const std::lock_guard<std::mutex> lock(written_);
+    out_->write(lines_.data(), lines_.size());
+    if (!out_->flush()) live::stopped = true;
+    lines_.clear();
+  }
+  using sink = row_sink;
+
+ private:
+  column_filter columns_;
+  output_file* out_;
+  std::mutex& written_;
+  live::top_flows* top_;
+  bool csv_;
+  std::string lines_;
+};
+
+/// One of the workers with what belongs to it.
+struct live_worker {
+  live_worker(const options& chosen, output_file* out, std::mutex& written, bool shown)
+      : writer(chosen, out, written, shown ? &top : nullptr),
+        worker(writer, shown ? &top : nullptr, flow_writer::wants_graph(chosen)) {}
+  live::top_flows top;
+  live_writer writer;
+  live::worker<tool_engine, live_writer> worker;
+  std::thread thread;
+};
+using live_workers = std::vector<std::unique_ptr<live_worker>>;
+
+/// Empty when all is well.
+std::string open_workers(const options& chosen, live_workers& workers) {
+  const unsigned group = workers.size() > 1 ? 1 + static_cast<unsigned>(getpid()) % 0xFFFF : 0;
+  for (const auto& one : workers) {
+    const std::string wrong = one->worker.ring.open(chosen.files[0], group);
+    if (!wrong.empty()) return wrong;
+    one->worker.engine = live::make_engine<tool_engine>();
+    if (one->worker.engine == nullptr) return "no memory for " + std::to_string(workers.size()) + " engines";
+    one->worker.engine->seed(random_key());
+    one->worker.engine->set_salt(chosen.salt.data(), chosen.salt.size());
+  }
+  return "";
+}
+
+live::report sum_of(const live_workers& workers) {
+  live::report sum;
+  for (const auto& one : workers) sum.add(one->worker.latest());
+  return sum;
+}
+
+/// Until a signal, the time chosen, or q on the screen.
+void watch(const options& chosen, const live_workers& workers, bool shown) {
+  using clock = std::chrono::steady_clock;
+  const auto began = clock::now(), end = began + std::chrono::nanoseconds(chosen.run_time_ns);
+  const std::string title =
+      "jj live " + chosen.files[0] + (workers.size() > 1 ? ", " + std::to_string(workers.size()) + " workers" : "");
+  std::unique_ptr<live::screen> screen;
+  if (shown) screen = std::make_unique<live::screen>(title, tool_engine::footprint(), workers.size());
+  for (auto next = began; !live::stopped && (chosen.run_time_ns == 0 || clock::now() < end);) {
+    if (!shown) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      continue;
+    }
+    if (clock::now() >= next) {
+      screen->draw(sum_of(workers));
+      next += std::chrono::seconds(1);
+    }
+    if (screen->wait(100)) break;
+  }
+  live::stopped = true;
+}
+
+int live_view(const options& chosen) {
+  if (chosen.files.size() != 1) return complain("live wants one interface");
+  const bool shown = chosen.output.empty() && is_terminal(stdout);
+  const bool on_screen = is_terminal(stdout) && chosen.output != "-";
+  output_file out;
+  std::mutex written;
+  live_workers workers;
+  for (std::int64_t at = 0; at < chosen.workers; ++at)
+    workers.push_back(std::make_unique<live_worker>(chosen, shown ? nullptr : &out, written, on_screen));
+  const std::string wrong = open_workers(chosen, workers);
+  if (!wrong.empty()) return complain(wrong);
+  if (!shown && !out.open(chosen.output)) return complain(out.failure());
+  workers[0]->writer.write_header();
+  tool_config::expire_while_feeding = true;
+  live::stop_on_signals();
+  const auto began = std::chrono::steady_clock::now();
+  for (const auto& one : workers)
+    if (!one->worker.ring.start()) return complain("cannot start to read " + chosen.files[0]);
+  for (const auto& one : workers) one->thread = std::thread([&worker = one->worker] { worker.run(); });
+  watch(chosen, workers, on_screen);
+  bool gone = false;
+  for (const auto& one : workers) {
+    one->thread.join();
+    gone = gone || one->worker.interface_is_gone();
+  }
+  if (!shown && !out.close()) return complain(out.failure());
+  if (!chosen.quiet) {
+    const live::report sum = sum_of(workers);
+    print_summary(sum.engine, std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
+    std::fprintf(stderr, "jj: %llu frames dropped by the kernel for want of room\n",
+                 static_cast<unsigned long long>(sum.dropped));
+  }
+  return gone ? complain(chosen.files[0] + " is gone or down") : 0;
+}
+
+#else
+
+int live_view(const options&) { return complain("live reads network interfaces of Linux, and this is another system"); }
+
+#endif
+
+// ---- 6. features -------------------------------------------------------------------------------------------------
 
 int features(const options& chosen) {
   output_file out;
@@ -643,7 +816,7 @@ int features(const options& chosen) {
   return out.close() ? 0 : complain(out.failure());
 }
 
-// ---- 6. footprint ------------------------------------------------------------------------------------------------
+// ---- 7. footprint ------------------------------------------------------------------------------------------------
 
 template <class... Groups> struct sized_config : jj::default_config { using groups = jj::type_list<Groups...>; };
 struct four_groups : sized_config<jj::flow_meta, jj::timing, jj::size, jj::tcp> {};
@@ -712,14 +885,14 @@ int footprint() {
   return complain(std::string("cannot write standard output: ") + std::strerror(errno));
 }
 
-// ---- 7. main -----------------------------------------------------------------------------------------------------
+// ---- 8. main -----------------------------------------------------------------------------------------------------
 
 int main(int count, char** arguments) {
   const std::string command = count > 1 ? arguments[1] : "";
   if (command == "--version")
     return std::printf("jj %d.%d.%d\n", JOYFULJAY_VERSION_MAJOR, JOYFULJAY_VERSION_MINOR, JOYFULJAY_VERSION_PATCH), 0;
   if (command == "--help" || command == "-h") return std::fputs(usage, stdout), 0;
-  if (command != "extract" && command != "features" && command != "footprint") {
+  if (command != "extract" && command != "live" && command != "features" && command != "footprint") {
     if (!command.empty()) return complain("unknown command '" + command + "'; `jj --help` lists them");
     std::fputs(usage, stderr);
     return wrong_use;
@@ -729,7 +902,8 @@ int main(int count, char** arguments) {
   for (int at = 2; at < count; ++at) {
     const std::string argument = arguments[at];
     const bool takes_value = argument == "--groups" || argument == "--format" || argument == "-o" ||
-                             argument == "--output" || argument == "--set";
+                             argument == "--output" || argument == "--set" || argument == "--workers" ||
+                             argument == "--seconds";
     if (takes_value && at + 1 == count) return complain(argument + " wants a value");
     const std::string value = takes_value ? arguments[++at] : "";
     if (argument == "--groups") {
@@ -741,6 +915,12 @@ int main(int count, char** arguments) {
     } else if (argument == "--set") {
       const std::string wrong = apply_setting(value, chosen);
       if (!wrong.empty()) return complain(wrong);
+    } else if (argument == "--workers") {
+      if (!parse_scaled(value, 1, chosen.workers) || chosen.workers < 1 || chosen.workers > 64)
+        return complain("--workers wants a number from 1 to 64, not '" + value + "'");
+    } else if (argument == "--seconds") {
+      if (!parse_scaled(value, 1'000'000'000, chosen.run_time_ns))
+        return complain("--seconds wants a number up to 10^9, not '" + value + "'");
     } else if (argument == "--all") {
       chosen.all = chosen.include_sequences = true;
     } else if (argument == "--unsorted") {
@@ -759,13 +939,14 @@ int main(int count, char** arguments) {
   for (const std::string& group : chosen.groups)
     if (std::find(known.begin(), known.end(), group) == known.end())
       return complain("unknown group '" + group + "'; `jj features` lists them");
-  const std::vector<std::string> formats = command == "extract"
+  const std::vector<std::string> formats = command == "extract" || command == "live"
                                                ? std::vector<std::string>{"", "jsonl", "csv"}
                                                : std::vector<std::string>{"", "text", "csv", "json", "markdown"};
   if (std::find(formats.begin(), formats.end(), chosen.format) == formats.end())
     return complain("unknown format '" + chosen.format + "'");
-  if (command != "extract" && !chosen.files.empty()) return complain(command + " takes no file");
+  if (command != "extract" && command != "live" && !chosen.files.empty()) return complain(command + " takes no file");
 
   if (command == "extract") return extract(chosen);
+  if (command == "live") return live_view(chosen);
   return command == "features" ? features(chosen) : footprint();
 }

@@ -7,7 +7,7 @@
 . "$(dirname "$0")/../checks.sh"
 seconds=${1:-60}
 captures=("${@:2}")
-read -r -a targets <<< "${FUZZ_TARGETS:-engine capture quic dns writers}"
+read -r -a targets <<< "${FUZZ_TARGETS:-engine capture tls quic dns writers}"
 sanitizer=${FUZZ_SANITIZER:-address,undefined}
 flags=(-std=c++17 -O1 -g "-fsanitize=fuzzer,$sanitizer" -fno-sanitize-recover=all "${warnings[@]}" "-I$root")
 
@@ -24,15 +24,17 @@ hello=060040f1010000ed0303ebf8fa56f12939b9584a3896472ec40bb863cfd3e86804fe3a47f0
 query=00010100000100000000000003777777076578616d706c6503636f6d0000010001
 answer=00018180000100010000000003777777076578616d706c6503636f6d0000010001c00c000100010000003c00045db8d822
 
-seeds() { # of all targets: what the generator makes, the captures given, and the messages above
+seeds() { # of all targets: what the generators make, the captures given, and the messages above
   local target
-  for target in engine capture quic dns writers; do mkdir "$work/$target" || return 1; done
+  for target in engine capture tls quic dns writers; do mkdir "$work/$target" || return 1; done
   hex 000000f5 "$hello" 46000010 00000000000000000000000000000000 > "$work/quic/one"
   hex 0800007b "${hello:0:246}" 0001007a "${hello:246}" > "$work/quic/two"
   hex 0000 0021 "$query" 0031 "$answer" > "$work/dns/datagrams"
   hex 0103 0021 "$query" 0031 "$answer" > "$work/dns/stream"
   c++ -std=c++17 -O1 "-I$root" "$root/tools/make_capture.cpp" -o "$work/make_capture" &&
     c++ -std=c++17 -O1 "-I$root" "$here/make_corpus.cpp" -o "$work/make_corpus" &&
+    c++ -std=c++17 -O1 "-I$root" "$here/make_handshakes.cpp" -o "$work/make_handshakes" &&
+    "$work/make_handshakes" "$work/tls" &&
     "$work/make_capture" "$work/capture/made.pcap" 1 || return 1
   local number=0 capture
   for capture in "${captures[@]}"; do

@@ -1,0 +1,689 @@
+// Section 9: streams of segments in any order against a model that keeps every byte; what happens when buffers or
+// records run out; what a flow costs that speaks none of the protocols.
+#include <doctest/doctest.h>
+
+#include <memory>
+#include <set>
+
+#include "joyfuljay.hpp"
+#include "tests/handshakes.hpp"
+
+namespace jj = joyfuljay;
+namespace fb = frame_builder;
+using namespace handshakes;
+
+namespace {
+
+// ---- The model: one direction of a flow, byte by byte, as the reference puts it together
+
+constexpr std::int64_t window = 16384;
+
+std::int64_t signed_difference(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b); }
+
+struct model_stream {
+  struct arrival {
+    std::int64_t end;              ///< offset behind the last byte on the wire
+    std::set<std::int64_t> fresh;  ///< offsets that this packet was first to bring
+    std::int64_t contiguous;       ///< length of what is there without a gap, once it has arrived
+  };
+  std::map<std::int64_t, std::uint8_t> there;
+  std::vector<arrival> packets;
+  octets data;
+
+  model_stream(const segments& all, bool forward) {
+    bool has_base = false;
+    std::uint32_t base = 0;
+    std::vector<std::uint32_t> behind_syn;
+    std::int64_t highest = 0, contiguous = 0;
+    for (const segment& s : all) {
+      if (s.forward != forward || (s.flags & fb::tcp_rst) != 0) continue;
+      const bool is_syn = (s.flags & fb::tcp_syn) != 0;
+      const std::uint32_t sequence = s.sequence + (is_syn ? 1 : 0);
+      if (is_syn && !has_base) behind_syn.push_back(sequence);
+      if (s.payload.empty()) continue;
+      if (!has_base) {
+        base = sequence;
+        for (const std::uint32_t candidate : behind_syn) {
+          const std::int64_t ahead = signed_difference(sequence, candidate);
+          if (ahead >= 0 && ahead < window) base = candidate;
+        }
+        has_base = true;
+      }
+      const std::int64_t start =
+          highest + static_cast<std::int32_t>(sequence - base - static_cast<std::uint32_t>(highest));
+      const std::int64_t end = start + static_cast<std::int64_t>(s.payload.size());
+      highest = std::max(highest, end);
+      arrival now{end, {}, 0};
+      for (std::size_t at = 0; at < std::min(s.payload.size(), s.captured); ++at) {
+        const std::int64_t offset = start + static_cast<std::int64_t>(at);
+        if (offset < 0 || offset >= window || !there.emplace(offset, s.payload[at]).second) continue;
+        now.fresh.insert(offset);
+      }
+      while (there.count(contiguous) != 0) data.push_back(there[contiguous++]);
+      now.contiguous = contiguous;
+      packets.push_back(now);
+    }
+  }
+  using ranges = std::vector<std::pair<std::int64_t, std::int64_t>>;
+
+  std::size_t bringing(const ranges& wanted) const {
+    std::size_t count = 0;
+    for (const arrival& p : packets) {
+      const auto brings = [&](const std::pair<std::int64_t, std::int64_t>& range) {
+        const auto first = p.fresh.lower_bound(range.first);
+        return first != p.fresh.end() && *first < std::min<std::int64_t>(range.second, std::int64_t(data.size()));
+      };
+      count += std::any_of(wanted.begin(), wanted.end(), brings);
+    }
+    return count;
+  }
+  std::size_t beyond(std::int64_t offset) const {
+    return static_cast<std::size_t>(std::count_if(packets.begin(), packets.end(), [offset](const arrival& p) {
+      return p.contiguous >= offset && p.end > offset;
+    }));
+  }
+};
+
+/// The handshake records of a direction, and the hello that it opens with: 1, 2, or 0 for none.
+struct tls_side {
+  model_stream::ranges records;
+  unsigned opens_with = 0;
+
+  explicit tls_side(const octets& data) {
+    octets messages;
+    for (std::size_t at = 0; at + 5 <= data.size();) {
+      const unsigned type = data[at];
+      const std::size_t length = static_cast<std::size_t>(data[at + 3] << 8 | data[at + 4]);
+      if (type < 20 || type > 24 || data[at + 1] != 3 || data[at + 2] > 4 || length > 18432 || type == 23) break;
+      if (records.empty() && type != 22 && type != 21) break;
+      const std::size_t end = std::min(at + 5 + length, data.size());
+      if (type == 22) {
+        records.emplace_back(at, at + 5 + length);
+        messages = messages + slice(data, at + 5, end);
+      }
+      if (type == 20 && !is_whole(messages)) return;  // amid the first message
+      at += 5 + length;
+    }
+    const bool is_hello = messages.size() >= 6 && (messages[1] != 0 || messages[2] != 0 || messages[3] >= 2);
+    if (is_hello && (messages[0] == 1 || messages[0] == 2) && messages[4] == 3 && messages[5] <= 4)
+      opens_with = messages[0];
+  }
+  /// The records, when they begin with a hello.
+  model_stream::ranges counted() const { return opens_with == 0 ? model_stream::ranges{} : records; }
+  static bool is_whole(const octets& m) {
+    return m.size() >= 4 && m.size() - 4 >= static_cast<std::size_t>(m[1] << 16 | m[2] << 8 | m[3]);
+  }
+};
+
+/// The packets of a direction with message numbers of a key exchange, and where NEWKEYS ends.
+struct ssh_side {
+  model_stream::ranges exchange;
+  std::int64_t clear_end = -1;
+
+  explicit ssh_side(const octets& data) {
+    std::size_t at = 0;
+    const auto line_at = [&data](std::size_t from) {
+      return std::string(data.begin() + static_cast<std::ptrdiff_t>(from), data.end()).substr(0, 255);
+    };
+    while (at <= 1024 && line_at(at).compare(0, 4, "SSH-") != 0) {
+      const auto end = std::find(data.begin() + static_cast<std::ptrdiff_t>(at), data.end(), '\n');
+      if (end == data.end()) return;
+      at = static_cast<std::size_t>(end - data.begin()) + 1;
+    }
+    const std::size_t end = at <= 1024 ? line_at(at).find('\n') : std::string::npos;
+    if (end == std::string::npos || line_at(at).compare(4, 4, "2.0-") != 0) return;  // the only version made here
+    at += end + 1;
+    while (at + 6 <= data.size()) {
+      const std::size_t length =
+          std::size_t{data[at]} << 24 | static_cast<std::size_t>(data[at + 1] << 16 | data[at + 2] << 8 | data[at + 3]);
+      const unsigned kind = data[at + 5];
+      if (length < data[at + 4] + 2u || length > 35000 || kind == 0 || (kind > 4 && kind < 20) || kind > 49) return;
+      if (kind >= 20) exchange.emplace_back(at, at + 4 + length);
+      if (kind == 21 && at + 4 + length <= data.size()) clear_end = static_cast<std::int64_t>(at + 4 + length);
+      if (kind == 21) return;
+      at += 4 + length;
+    }
+  }
+};
+
+/// What the engine must say: the features of the assembled streams in one segment each, and the model's counts.
+answers expected(const segments& packets, const ports& of) {
+  const model_stream forward(packets, true), backward(packets, false);
+  segments plain;
+  for (const segment& s : packets)
+    if ((s.flags & fb::tcp_syn) != 0) {
+      plain.push_back({s.forward, s.forward ? client_start - 1 : server_start - 1, {}, s.flags});
+      break;
+    }
+  if (plain.empty()) plain.push_back({packets[0].forward, 5, {}, fb::tcp_ack});
+  // The initiator is the sender of the first packet, whatever that was.
+  if (packets[0].forward != plain[0].forward) plain.insert(plain.begin(), {packets[0].forward, 5, {}, fb::tcp_ack});
+  plain.push_back({true, client_start, forward.data});
+  plain.push_back({false, server_start, backward.data});
+  answers out = ask(plain, of);
+  if (out.at("tls_detected") == "true") {
+    const tls_side a(forward.data), b(backward.data);
+    out["tls_handshake_packets"] = std::to_string(forward.bringing(a.counted()) + backward.bringing(b.counted()));
+  }
+  if (out.at("ssh_detected") == "true") {
+    const ssh_side a(forward.data), b(backward.data);
+    out["ssh_kex_packets"] = std::to_string(forward.bringing(a.exchange) + backward.bringing(b.exchange));
+    std::size_t encrypted = 0;
+    if (a.clear_end >= 0) encrypted += forward.beyond(a.clear_end);
+    if (b.clear_end >= 0) encrypted += backward.beyond(b.clear_end);
+    out["ssh_encrypted_packets"] = std::to_string(encrypted);
+  }
+  // What is held at the end was lost; but a stream may be over before.
+  out.erase("handshake_dropped");
+  return out;
+}
+
+// ---- Random traffic
+
+/// The bytes of both directions of a handshake, from records and packets of any kind.
+struct both_streams {
+  octets client, server;
+};
+octets random_tail(dice& random) { return random.one_in(6) ? random.bytes(random.below(20000)) : octets{}; }
+octets random_records(dice& random, const octets& messages) {
+  octets out;
+  for (std::size_t at = 0; at < messages.size();) {
+    if (random.one_in(6)) out = std::move(out) + record(21, octets{1, 0});
+    if (at != 0 && random.one_in(8)) out = std::move(out) + record(24, octets(random.below(9), 1));
+    const std::size_t size = 1 + random.below(random.one_in(3) ? 12 : 900);
+    const std::size_t end = std::min(at + size, messages.size());
+    out = std::move(out) + handshake(slice(messages, at, end));
+    at = end;
+  }
+  return out;
+}
+both_streams random_tls(dice& random) {
+  client_hello client;
+  client.session_id = random.bytes(random.below(2) * 32);
+  client = client.with(0, sni(ascii("host" + std::to_string(random.below(1000)) + ".example")))
+               .with(51, vector<2>(key_share(0x11EC, random.below(1300))))
+               .with(43, vector<1>(list16({0x0304, 0x0303})));
+  server_hello server;
+  if (random.one_in(2)) server.session_id = client.session_id;
+  octets answer = random.one_in(5) ? message(hello_retry_request()) : octets{};
+  if (random.one_in(2)) {
+    answer = answer + message(server.with(43, u16(0x0304)).with(51, key_share(0x11EC, 1120)));
+  } else {
+    answer = answer + message(server);
+    if (random.one_in(2)) answer = answer + certificates({1 + random.below(900), random.below(900)});
+    if (random.one_in(2)) answer = answer + message(12, octets{3, 0, 23, 65} + octets(80, 4));
+    if (random.one_in(2)) answer = answer + message(14, {});
+  }
+  const octets ccs = random.one_in(2) ? change_cipher_spec() : octets{};
+  const octets finished = random.one_in(2) ? handshake(random.bytes(40)) : octets{};
+  return {random_records(random, message(client)) + ccs + finished + application_data(random.below(300)) +
+              random_tail(random),
+          random_records(random, answer) + ccs + finished + application_data(random.below(300)) + random_tail(random)};
+}
+octets random_ssh_side(dice& random, const std::string& name) {
+  octets out;
+  for (unsigned lines = random.below(3); lines > 0; --lines) out = out + octets(random.below(500), 'l') + ascii("\r\n");
+  out = out + ascii("SSH-2.0-" + name + (random.one_in(2) ? " comment\r\n" : "\n")) +
+        kexinit(lists_of(name + std::string(random.below(60), 'x')), 4 + random.below(9));
+  for (unsigned more = random.below(4); more > 0; --more)
+    out = out + ssh_packet(random.one_in(3) ? 1 + random.below(4) : 30 + random.below(10), random.below(200));
+  if (!random.one_in(5)) out = out + ssh_packet(21, 0, 10);
+  return out + random.bytes(random.below(400)) + random_tail(random);
+}
+
+/// The packets of one direction: cuts, overlaps with other bytes, repetitions, losses, swaps, cut captures.
+segments random_segments(dice& random, bool forward, std::uint32_t start, const octets& stream) {
+  segments out;
+  const unsigned usual = random.one_in(3) ? 20 : 1400;
+  const unsigned trouble = random.one_in(4) ? 1000000 : 4 + random.below(30);
+  const auto packet = [&](std::size_t begin, std::size_t end) {
+    return segment{forward, start + static_cast<std::uint32_t>(begin), slice(stream, begin, end)};
+  };
+  for (std::size_t at = 0; at < stream.size() && out.size() < 3000;) {
+    const std::size_t end = std::min(at + 1 + random.below(usual), stream.size());
+    segment s = packet(at, end);
+    if (random.one_in(8)) s.flags = fb::tcp_fin | fb::tcp_ack;
+    if (random.one_in(trouble)) s.captured = random.below(s.payload.size());
+    if (!random.one_in(3 * trouble)) out.push_back(s);
+    if (random.one_in(trouble)) {  // again, from earlier on or beyond, perhaps with other bytes
+      const std::size_t from = at - std::min<std::size_t>(at, random.below(40));
+      segment other = packet(from, std::min(end + random.below(60), stream.size()));
+      if (random.one_in(2))
+        for (std::uint8_t& octet : other.payload) octet ^= 0x80;
+      if (random.one_in(5)) other.flags = fb::tcp_rst;
+      out.push_back(other);
+    }
+    if (random.one_in(trouble)) out.push_back({forward, start + static_cast<std::uint32_t>(at) - 1, octets{0}});
+    at = end;
+  }
+  for (std::size_t at = 0; at + 1 < out.size(); ++at)
+    if (random.one_in(trouble)) std::swap(out[at], out[std::min(at + 1 + random.below(5), out.size() - 1)]);
+  return out;
+}
+/// SYNs in front of a direction's packets: none, one, several of which the last one counts, or one of another stream;
+/// sometimes with the first payload on it.
+segments random_syns(dice& random, bool forward, bool is_answer, std::uint32_t start, segments& packets) {
+  const std::uint8_t flags = static_cast<std::uint8_t>(fb::tcp_syn | (is_answer ? fb::tcp_ack : 0));
+  segments out;
+  if (random.one_in(4)) return out;
+  if (random.one_in(8)) return out.push_back({forward, start + 20000 + random.below(1u << 29), {}, flags}), out;
+  if (random.one_in(6)) out.push_back({forward, start - 1 - random.below(100000), {}, flags});
+  out.push_back({forward, start - 1, {}, flags});
+  if (random.one_in(6)) out.push_back(out.back());
+  if (random.one_in(6) && !packets.empty() && packets[0].sequence == start && (packets[0].flags & fb::tcp_rst) == 0) {
+    packets[0].sequence = start - 1;
+    packets[0].flags = flags;
+  }
+  return out;
+}
+segments random_flow(dice& random, const both_streams& streams) {
+  const std::uint32_t client = random.one_in(3) ? 0xFFFFFFFF - random.below(3000) : random.below(1u << 31);
+  const std::uint32_t server = random.one_in(3) ? 0xFFFFFFFF - random.below(3000) : random.below(1u << 31);
+  segments a = random_segments(random, true, client, streams.client);
+  segments b = random_segments(random, false, server, streams.server);
+  const segments syn = random_syns(random, true, false, client, a),
+                 answer = random_syns(random, false, true, server, b);
+  segments out = random.one_in(6) ? answer + syn : syn + answer;
+  std::size_t next_a = 0, next_b = 0;
+  const unsigned share = 2 + random.below(8);
+  while (next_a < a.size() || next_b < b.size()) {
+    const bool take_a = next_b == b.size() || (next_a < a.size() && random.below(10) < share);
+    out.push_back(take_a ? a[next_a++] : b[next_b++]);
+  }
+  // A SYN behind a RST opens another flow.
+  bool behind_syn = false;
+  for (std::size_t at = out.size(); at-- > 0;) {
+    behind_syn = behind_syn || (out[at].flags & fb::tcp_syn) != 0;
+    if (behind_syn && (out[at].flags & fb::tcp_rst) != 0) out.erase(out.begin() + static_cast<std::ptrdiff_t>(at));
+  }
+  return out;
+}
+
+// ---- Small engines
+
+struct crowded : jj::default_config {
+  using groups = jj::type_list<jj::flow_totals, jj::tls, jj::ssh, jj::handshake_state>;
+  static constexpr std::size_t max_flows = 64;
+  static constexpr std::size_t handshake_records = 32;
+  static constexpr std::size_t handshake_buffers = 3;
+  static constexpr std::size_t handshake_buffer_bytes = 2048;
+  static constexpr std::size_t held_pieces = 4;
+  static constexpr std::size_t max_fragments = 0;
+  static constexpr bool expire_while_feeding = false;
+  static constexpr jj::link_type link = jj::link_type::raw;
+};
+struct few_records : crowded {
+  static constexpr std::size_t handshake_records = 4;
+};
+struct one_of_each : crowded {
+  static constexpr std::size_t handshake_records = 1;
+  static constexpr std::size_t handshake_buffers = 1;
+  static constexpr std::size_t handshake_buffer_bytes = 512;
+  static constexpr std::size_t held_pieces = 1;
+};
+
+/// Rows by the last byte of the initiator's address.
+struct rows_by_flow {
+  std::map<unsigned, answers> rows;
+  std::vector<unsigned> order;
+  std::uint64_t packets = 0;
+
+  template <class Row, class Flow> void operator()(const Row& row, const Flow& flow, jj::end_reason) {
+    const jj::ip_address from = flow.address(jj::fwd);
+    const unsigned number =
+        from.octets[3] == 1 && from.octets[0] == 192 ? flow.address(jj::bwd).octets[3] : from.octets[3];
+    answers& mine = rows[number];
+    mine.clear();
+    mine["tls_sni"] = shown(row.tls_sni);
+    mine["tls_detected"] = shown(row.tls_detected);
+    mine["dropped"] = shown(row.handshake_dropped);
+    mine["total_packets"] = shown(row.total_packets);
+    order.push_back(number);
+    packets += flow.packets();
+  }
+};
+octets hello_named(unsigned number, std::size_t share = 32) {
+  return handshake(message(
+      client_hello{}.with(0, sni(ascii("host" + std::to_string(number)))).with(51, vector<2>(key_share(29, share)))));
+}
+template <class Engine, class Sink>
+auto feed(Engine& engine, unsigned flow, const segment& s, Sink& sink, std::int64_t at = 0) {
+  const traffic::made_frame made = frame_of(s, at, flow);
+  return engine.feed(on_wire(made, s), sink);
+}
+
+}  // namespace
+
+// ---- Against the model
+
+TEST_CASE("any order, cut, overlap, loss and repetition of TLS segments gives what the assembled streams give") {
+  for (unsigned round = 0; round < 400; ++round) {
+    dice random(round);
+    const segments packets = random_flow(random, random_tls(random));
+    if (packets.empty()) continue;
+    CAPTURE(round);
+    REQUIRE(difference(ask(packets), expected(packets, {})) == "");
+  }
+}
+
+TEST_CASE("any order, cut, overlap, loss and repetition of SSH segments gives what the assembled streams give") {
+  for (unsigned round = 0; round < 400; ++round) {
+    dice random(1000 + round);
+    const ports of{static_cast<std::uint16_t>(random.one_in(3) ? 22 : 40000),
+                   static_cast<std::uint16_t>(random.one_in(2) ? 22 : 2222)};
+    const octets client = random_ssh_side(random, "client"), server = random_ssh_side(random, "server");
+    const segments packets = random_flow(random, {client, server});
+    if (packets.empty()) continue;
+    CAPTURE(round);
+    REQUIRE(difference(ask(packets, of), expected(packets, of)) == "");
+  }
+}
+
+TEST_CASE("a small flow in all orders of its segments") {
+  const octets hello = hello_named(7);
+  const std::size_t cut = hello.size() / 4 + 1;
+  segments parts = pieces_of(true, client_start, hello, cut);
+  REQUIRE(parts.size() == 4);
+  parts.push_back({true, client_start + 3, slice(hello, 3, hello.size() - 5)});
+  std::vector<unsigned> order = {0, 1, 2, 3, 4};
+  do {
+    segments packets = opening();
+    for (const unsigned at : order) packets.push_back(parts[at]);
+    answers wanted = expected(packets, {});
+    REQUIRE(difference(ask(packets), wanted) == "");
+    REQUIRE(ask(packets).at("handshake_dropped") == "false");
+  } while (std::next_permutation(order.begin(), order.end()));
+}
+
+TEST_CASE("held packets are told apart however many come meanwhile") {
+  // One packet's bytes are held in two pieces, with 256 swapped pairs in front of them: it counts once.
+  const octets stream = handshake(message(client_hello{}.with(21, octets(1200, 0))));
+  segments packets = opening();
+  const auto piece = [&](std::size_t begin, std::size_t end) {
+    packets.push_back({true, client_start + static_cast<std::uint32_t>(begin), slice(stream, begin, end)});
+  };
+  piece(900, 910);
+  piece(890, 920);  // held in front of that and behind it
+  for (std::size_t at = 0; at < 600; at += 2) piece(at + 1, at + 2), piece(at, at + 1);
+  piece(600, 890);
+  piece(920, stream.size());
+  CHECK(difference(ask(packets), expected(packets, {})) == "");
+}
+
+// ---- Sequence numbers
+
+TEST_CASE("where a stream begins: SYNs, none, payload on them, and numbers that wrap") {
+  const octets hello = hello_named(3);
+  const auto name = [](const segments& packets) { return ask(packets).at("tls_sni"); };
+  const segments late = pieces_of(true, 0, slice(hello, 0, 20)),
+                 rest = pieces_of(true, 20, slice(hello, 20, hello.size()));
+  const segment syn{true, 0xFFFFFFFF, {}, fb::tcp_syn};
+  CHECK(name({syn, rest[0], late[0]}) == "host3");
+  CHECK(name({rest[0], late[0]}) == "");  // without a SYN the payload begins
+  CHECK(name({late[0], rest[0]}) == "host3");
+  CHECK(name({syn, syn, rest[0], late[0]}) == "host3");
+  CHECK(name({{true, 77777, {}, fb::tcp_syn}, syn, rest[0], late[0]}) == "host3");  // the latest counts
+  CHECK(name({syn, {true, 1u << 30, {}, fb::tcp_syn}, late[0], rest[0]}) == "host3");
+  CHECK(name({{true, 0u - 20000, {}, fb::tcp_syn}, late[0], rest[0]}) == "host3");  // too far in front
+  CHECK(name({{true, 0u - 101, {}, fb::tcp_syn}, late[0], rest[0]}) == "");         // a gap of 100 bytes
+  CHECK(name({syn, late[0], {true, 500, {}, fb::tcp_syn}, rest[0]}) == "host3");    // none behind the first payload
+  CHECK(name({{true, 0xFFFFFFFF, hello, fb::tcp_syn}}) == "host3");
+  CHECK(name({{true, 0xFFFFFFFF, slice(hello, 0, 20), fb::tcp_syn}, rest[0]}) == "host3");
+  CHECK(name({{true, 0, hello, fb::tcp_fin | fb::tcp_ack}}) == "host3");
+  CHECK(name({syn, {true, 0, octets(20, 1), fb::tcp_rst}, late[0], rest[0]}) == "host3");
+  CHECK(name(pieces_of(true, 0xFFFFFFF0, hello, 7)) == "host3");
+}
+
+TEST_CASE("bytes that are there are never replaced, and what lies before the stream or behind the window is ignored") {
+  const octets hello = hello_named(5);
+  const octets evil = hello_named(6);
+  const auto piece = [](const octets& from, std::size_t begin, std::size_t end) {
+    return segment{true, client_start + static_cast<std::uint32_t>(begin), slice(from, begin, end)};
+  };
+  const std::size_t size = hello.size();
+  CHECK(ask(opening() + segments{piece(hello, 60, size), piece(evil, 0, size)}).at("tls_sni") == "host5");
+  CHECK(ask(opening() + segments{piece(hello, 0, 60), piece(evil, 0, size)}).at("tls_sni") == "host6");
+  CHECK(ask(opening() + segments{piece(evil, 60, size), piece(hello, 50, size), piece(hello, 0, 60)}).at("tls_sni") ==
+        "host6");
+  const segment before{true, client_start - 50, octets(50, 1)}, behind{true, client_start + 16384, octets(50, 1)};
+  const segment across{true, client_start - 4, octets(4, 1) + hello};
+  const answers got = ask(opening() + segments{piece(hello, 0, 5), before, behind, across});
+  CHECK(got.at("tls_sni") == "host5");
+  CHECK(got.at("handshake_dropped") == "false");
+}
+
+TEST_CASE("the window of a direction ends at 16,384 bytes") {
+  const octets hello = message(client_hello{}.with(21, octets(9000, 0)).with(0, sni(ascii("edge"))));
+  for (const int slack : {-1, 0, 1}) {
+    // Alerts in front, so that the hello ends at the window's end.
+    const std::size_t room = static_cast<std::size_t>(16384 - 5 - static_cast<int>(hello.size()) + slack);
+    octets front;
+    while (front.size() + 7 + 5 <= room) front = std::move(front) + record(21, octets{1, 0});
+    front = front + record(21, octets(room - front.size() - 5, 1));
+    const answers got = ask(conversation(front + handshake(hello), {}));
+    CHECK(got.at("tls_sni") == (slack <= 0 ? "edge" : ""));
+    CHECK(got.at("tls_detected") == "true");
+  }
+}
+
+// ---- When something runs out
+
+TEST_CASE("a hole that never closes costs the handshake and says so; one that closes costs nothing") {
+  const octets hello = hello_named(9, 900);
+  const segments parts = pieces_of(true, client_start, hello, 400);
+  const answers holed = ask(opening() + segments{parts[0], parts[2]});
+  CHECK(holed.at("handshake_dropped") == "true");
+  CHECK(holed.at("tls_detected") == "true");
+  CHECK(holed.at("tls_sni") == "");
+  CHECK(holed.at("tls_handshake_packets") == "1");
+  const answers closed = ask(opening() + segments{parts[0], parts[2], parts[1]});
+  CHECK(closed.at("handshake_dropped") == "false");
+  CHECK(closed.at("tls_sni") == "host9");
+  // More than a gigabyte ahead: the number could wrap before the hole closes.
+  const segment far{true, client_start + (1u << 30) + 500, octets(10, 1)};
+  CHECK(ask(opening() + segments{parts[0], far, parts[1], parts[2]}).at("handshake_dropped") == "true");
+}
+
+TEST_CASE("a message larger than the buffer is dropped alone") {
+  rows_by_flow sink;
+  jj::engine<crowded>& engine = fresh_engine<crowded>();
+  const octets large = handshake(message(client_hello{}.with(21, octets(2100, 0))));
+  const octets server = handshake(message(server_hello{}) + certificates({700, 900, 1000}));
+  std::string certificates_seen;
+  const auto look = [&](const auto& row, const auto& flow, jj::end_reason why) {
+    certificates_seen = shown(row.tls_cert_count) + " " + shown(row.tls_cipher_suite);
+    sink(row, flow, why);
+  };
+  for (const segment& s : conversation(large, server)) feed(engine, 1, s, look);
+  engine.flush(look);
+  CHECK(sink.rows[1]["dropped"] == "true");
+  CHECK(sink.rows[1]["tls_detected"] == "true");
+  CHECK(certificates_seen == "3 49199");  // walked, not kept
+}
+
+TEST_CASE("too many pieces to hold cost the direction") {
+  const octets hello = hello_named(1, 500);
+  const segments parts = pieces_of(true, client_start, hello, 20);
+  for (const unsigned held : {4u, 5u}) {
+    rows_by_flow sink;
+    jj::engine<crowded>& engine = fresh_engine<crowded>();
+    feed(engine, 1, opening()[0], sink);
+    for (unsigned at = 0; at < held; ++at) feed(engine, 1, parts[1 + 2 * at], sink);
+    for (const segment& s : parts) feed(engine, 1, s, sink);
+    CHECK(engine.statistics().used_records == (held == 4 ? 1 : 0));
+    engine.flush(sink);
+    CHECK(sink.rows[1]["dropped"] == (held == 4 ? "false" : "true"));
+    CHECK(sink.rows[1]["tls_sni"] == (held == 4 ? "host1" : ""));
+  }
+}
+
+TEST_CASE("when buffers run out the one held longest is taken away, and nothing else is lost") {
+  rows_by_flow sink;
+  jj::engine<crowded>& engine = fresh_engine<crowded>();
+  constexpr unsigned flows = 8;
+  std::map<unsigned, segments> parts;
+  for (unsigned flow = 1; flow <= flows; ++flow)
+    parts[flow] = pieces_of(true, client_start, hello_named(flow, 300), 200);
+  for (unsigned flow = 1; flow <= flows; ++flow) {
+    feed(engine, flow, opening()[0], sink);
+    const auto fed = feed(engine, flow, parts[flow][0], sink);
+    CHECK_FALSE(fed.flow.handshake_dropped());
+  }
+  CHECK(engine.statistics().used_records == flows);
+  for (unsigned flow = 1; flow <= flows; ++flow) {
+    const auto fed = feed(engine, flow, parts[flow][1], sink);
+    CHECK(fed.flow.handshake_dropped() == (flow <= flows - 3));
+  }
+  engine.flush(sink);
+  CHECK(sink.rows.size() == flows);
+  for (unsigned flow = 1; flow <= flows; ++flow) {
+    CHECK(sink.rows[flow]["dropped"] == (flow <= flows - 3 ? "true" : "false"));
+    CHECK(sink.rows[flow]["tls_sni"] == (flow <= flows - 3 ? "" : "host" + std::to_string(flow)));
+    CHECK(sink.rows[flow]["tls_detected"] == "true");
+    CHECK(sink.rows[flow]["total_packets"] == "3");
+  }
+  CHECK(engine.statistics().used_records == 0);
+  CHECK(engine.statistics().evicted_for_record == 0);
+}
+
+TEST_CASE("a flow whose buffer was taken away says so although its record is gone") {
+  rows_by_flow sink;
+  jj::engine<one_of_each>& engine = fresh_engine<one_of_each>();
+  // Both directions hold a piece in front of a hole; there is one buffer.
+  for (const segment& s : opening()) feed(engine, 1, s, sink);
+  feed(engine, 1, {true, client_start + 9, octets(20, 'a')}, sink);
+  feed(engine, 1, {false, server_start + 9, octets(20, 'b')}, sink);
+  feed(engine, 1, {false, server_start, octets(2000, 'b')}, sink);
+  CHECK(engine.statistics().used_records == 0);
+  engine.flush(sink);
+  CHECK(sink.rows[1]["dropped"] == "true");
+}
+
+TEST_CASE("when records run out the least recently used holder is reported, complete") {
+  rows_by_flow sink;
+  jj::engine<few_records>& engine = fresh_engine<few_records>();
+  std::int64_t at = 0;
+  feed(engine, 50, {true, 1, octets(30, 'x')}, sink, ++at);  // the oldest flow of all holds none
+  for (unsigned flow = 1; flow <= 4; ++flow) {
+    feed(engine, flow, {true, 1, hello_named(flow)}, sink, ++at);
+    feed(engine, flow, {false, 1, {}}, sink, ++at);
+  }
+  feed(engine, 1, {true, 900, octets(9, 1)}, sink, ++at);  // 2 is the least recently used now
+  for (unsigned flow = 5; flow <= 7; ++flow) feed(engine, flow, {true, 1, hello_named(flow)}, sink, ++at);
+  CHECK(sink.order == std::vector<unsigned>{2, 3, 4});
+  CHECK(sink.rows[2]["tls_sni"] == "host2");
+  CHECK(sink.rows[2]["dropped"] == "false");
+  CHECK(engine.statistics().evicted_for_record == 3);
+  CHECK(engine.statistics().used_records == 4);
+  CHECK(engine.statistics().most_used_records == 4);
+  engine.flush(sink);
+  CHECK(sink.packets == 2 * 4 + 1 + 1 + 3);
+  CHECK(sink.rows.size() == 8);
+  CHECK(engine.statistics().used_records == 0);
+}
+
+TEST_CASE_TEMPLATE("rows and records are conserved under random handshakes, however little room there is", Config,
+                   crowded, few_records, one_of_each) {
+  jj::engine<Config>& engine = fresh_engine<Config>();
+  rows_by_flow sink;
+  dice random(17);
+  std::uint64_t fed = 0;
+  constexpr std::size_t records = Config::handshake_records;
+  std::vector<std::pair<unsigned, segments>> flows;
+  std::vector<std::size_t> next;
+  for (unsigned flow = 0; flow < 120; ++flow) {
+    const bool is_tls = random.one_in(2);
+    const octets c = random_ssh_side(random, "c"), s = random_ssh_side(random, "s");
+    flows.emplace_back(flow, random_flow(random, is_tls ? random_tls(random) : both_streams{c, s}));
+  }
+  next.resize(flows.size());
+  std::size_t first = 0;
+  while (first < flows.size()) {
+    const std::size_t at = std::min<std::size_t>(first + random.below(12), flows.size() - 1);
+    for (unsigned burst = 1 + random.below(4); burst > 0 && next[at] < flows[at].second.size(); --burst) {
+      feed(engine, flows[at].first, flows[at].second[next[at]++], sink, static_cast<std::int64_t>(fed));
+      ++fed;
+    }
+    while (first < flows.size() && (next[first] == flows[first].second.size() || next[first] > 200)) ++first;
+    REQUIRE(engine.statistics().used_records <= records);
+  }
+  engine.flush(sink);
+  CHECK(sink.packets == fed);
+  CHECK(engine.statistics().open_flows == 0);
+  CHECK(engine.statistics().used_records == 0);
+  CHECK(engine.statistics().most_used_records <= records);
+}
+
+TEST_CASE("every record is given back when its flow ends for whatever reason") {
+  jj::engine<crowded>& engine = fresh_engine<crowded>();
+  rows_by_flow sink;
+  for (unsigned flow = 0; flow < 20; ++flow) feed(engine, flow, {true, 1, hello_named(flow)}, sink);
+  CHECK(engine.statistics().used_records == 20);
+  for (unsigned flow = 0; flow < 5; ++flow) feed(engine, flow, {true, 900, {}, fb::tcp_rst}, sink);
+  for (unsigned flow = 0; flow < 5; ++flow) feed(engine, flow, {true, 1, {}, fb::tcp_syn}, sink);
+  CHECK(engine.statistics().used_records == 15);
+  engine.tick(traffic::start + 100 * traffic::second, sink, 10);
+  CHECK(engine.statistics().used_records <= 15);
+  engine.tick(traffic::start + 100 * traffic::second, sink);
+  CHECK(engine.statistics().used_records == 0);
+  CHECK(engine.statistics().open_flows == 0);
+}
+
+// ---- What it costs
+
+TEST_CASE("a flow that speaks none of the protocols takes no record, and a false start gives it back") {
+  jj::engine<crowded>& engine = fresh_engine<crowded>();
+  rows_by_flow sink;
+  const octets none[] = {ascii("GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
+                         ascii("220 mail ESMTP\r\n"),
+                         octets(1400, 0),
+                         octets{22},
+                         octets{22, 3, 1, 0, 9, 7, 0, 0, 5, 3, 3},
+                         octets{22, 2, 0},
+                         octets{21, 3, 1, 0, 2, 1, 0, 23, 3, 3, 0, 0},
+                         ascii("SSX-2.0-x\r\n"),
+                         ascii("SSH-2.x\n")};
+  unsigned flow = 0;
+  for (const octets& stream : none) {
+    for (const std::size_t size : {std::size_t{1}, std::size_t{1400}})
+      for (const segment& s : conversation(stream, stream, size)) feed(engine, flow, s, sink);
+    // Only the beginning of a record header keeps the record: the rest may still come.
+    CHECK(engine.statistics().used_records == (stream.size() == 1 ? 1 : 0));
+    if (stream.size() == 1) feed(engine, flow, {true, client_start + 1, octets(9, 'x')}, sink);
+    if (stream.size() == 1) feed(engine, flow, {false, server_start + 1, octets(9, 'x')}, sink);
+    ++flow;
+  }
+  CHECK(engine.statistics().used_records == 0);
+  engine.flush(sink);
+  for (unsigned at = 0; at < flow; ++at) CHECK(sink.rows[at]["dropped"] == "false");
+}
+
+TEST_CASE("a stream that turns out to be nothing gives back what it held of later segments") {
+  jj::engine<crowded>& engine = fresh_engine<crowded>();
+  rows_by_flow sink;
+  feed(engine, 1, {true, client_start - 1, {}, fb::tcp_syn}, sink);
+  feed(engine, 1, {true, client_start + 3000 - 2000, octets(50, 'x')}, sink);
+  feed(engine, 1, {true, client_start + 1500, octets(50, 'x')}, sink);
+  CHECK(engine.statistics().used_records == 1);
+  feed(engine, 1, {true, client_start, octets(1200, 'x')}, sink);  // longer than lines may be in front of SSH
+  CHECK(engine.statistics().used_records == 0);
+  engine.flush(sink);
+  CHECK(sink.rows[1]["dropped"] == "false");
+}
+
+struct device : jj::default_config {
+  using groups = jj::type_list<jj::flow_totals, jj::tls, jj::ssh>;
+  static constexpr std::size_t max_flows = 100;
+};
+
+TEST_CASE("a record takes at most 256 bytes, its link aside") {
+  constexpr jj::engine_footprint f = jj::engine<device>::footprint();
+  static_assert(f.record <= 256 + 4);
+  static_assert(f.records == 50 && f.buffers == 4);
+  CHECK(f.buffer <= 4096 + 32 * 8 + 24 + 4);
+  struct without : device {
+    using groups = jj::type_list<jj::flow_totals>;
+  };
+  CHECK(jj::engine<without>::footprint().records == 0);
+  CHECK(jj::engine<device>::footprint().slot <= jj::engine<without>::footprint().slot + 24);
+}
