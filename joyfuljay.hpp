@@ -7012,7 +7012,6 @@ struct flow_key {
   std::size_t words() const { return ip_version() == 4 ? 2 : 5; }
   std::uint8_t ip_version() const { return static_cast<std::uint8_t>(word[0] >> 40); }
   std::uint8_t protocol() const { return static_cast<std::uint8_t>(word[0] >> 32); }
-  std::uint32_t low_half() const { return static_cast<std::uint32_t>(word[0]); }
   bool operator==(const flow_key& other) const {
     if (word[0] != other.word[0] || word[1] != other.word[1]) return false;
     return ip_version() == 4 || (word[2] == other.word[2] && word[3] == other.word[3] && word[4] == other.word[4]);
@@ -8817,7 +8816,8 @@ template <class Config> class engine {
       all += flows;
       if ((held & wanted) == wanted) holders += flows;
     }
-    return all > Config::max_flows / 4 || holders > most_at_once(wanted) / 4;
+    constexpr std::size_t no_flood = 4;  // in a pool for few flows
+    return all > Config::max_flows / 4 || (holders > no_flood && holders > most_at_once(wanted) / 4);
   }
   /// How many flows can hold some of a pool at once, each as much as it may.
   static constexpr std::size_t most_at_once(holding wanted) {

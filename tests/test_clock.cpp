@@ -265,6 +265,28 @@ TEST_CASE("whatever changes the engine is refused inside a sink, and counted; re
   CHECK(engine->refresh(1'000'000));
 }
 
+struct in_batches : small {
+  static constexpr std::size_t batch_frames = 2;
+};
+
+TEST_CASE("a batch from inside a sink is refused frame by frame, and the batch under way goes on") {
+  const auto engine = std::make_unique<jj::engine<in_batches>>();
+  const std::vector<made_frame> made{udp(1, true, 0), udp(2, true, 0), udp(1, true, 100 * second), udp(3, true, 0)};
+  const std::vector<jj::frame> frames(made.begin(), made.end());
+  std::size_t rows = 0, refused = 0;
+  const auto nobody = [](const auto&, const auto&, end_reason) { FAIL("refused calls report nothing"); };
+  const auto sink = [&](const auto&, const auto&, end_reason) {
+    ++rows;
+    engine->feed_batch(frames.data(), frames.size(), nobody,
+                       [&](const auto& fed) { refused += fed.what == jj::verdict::refused; });
+  };
+  engine->feed_batch(frames.data(), frames.size(), sink);
+  engine->flush(sink);
+  CHECK(rows == 4);
+  CHECK(refused == 16);
+  CHECK(engine->statistics().frames[static_cast<std::size_t>(jj::verdict::counted)] == 4);
+}
+
 TEST_CASE("an engine that nobody seeded works, and says so") {
   watched<> w;
   w.feed(udp(1, true, 0));

