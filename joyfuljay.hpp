@@ -1773,9 +1773,9 @@ class byte_histogram {
   std::uint32_t count(std::size_t byte) const { return counts_[byte]; }
   /// Calls visit(byte) for what occurs in one of two histograms, and for neighbours.
   template <class Visit> static void for_each_byte(const byte_histogram& a, const byte_histogram& b, Visit&& visit) {
-    for (std::size_t byte = 0; byte < 256; byte += 4)
-      if ((a.four_counts(byte) | b.four_counts(byte)) != 0)
-        visit(byte), visit(byte + 1), visit(byte + 2), visit(byte + 3);
+    for (std::size_t four = 0; four < 256; four += 4)
+      if ((a.four_counts(four) | b.four_counts(four)) != 0)
+        for (std::size_t byte = four; byte < four + 4; ++byte) visit(byte);
   }
 
   /// Adds a coded histogram. `next` returns its words one after the other.
@@ -1802,17 +1802,13 @@ class byte_histogram {
     std::uint32_t present[groups];
     for (std::size_t group = 0; group < groups; ++group) {
       present[group] = 0;
-      for (unsigned four = 0; four < 32; four += 4) {
-        if (four_counts(group * 32 + four) == 0) continue;
-        for (unsigned bit = four; bit < four + 4; ++bit)
-          present[group] |= static_cast<std::uint32_t>(counts_[group * 32 + bit] != 0) << bit;
-      }
+      for (unsigned four = 0; four < 32; four += 4) present[group] |= four_present(group * 32 + four) << four;
       next() = present[group];
     }
     std::uint64_t bits = 0;
     unsigned used = 0;  // of `bits`, below 32 between two runs
-    const auto append = [&](std::uint32_t run, unsigned length) {
-      bits |= std::uint64_t{run} << used;
+    const auto append = [&](std::uint64_t run, unsigned length) {
+      bits |= run << used;
       used += length;
       if (used >= 32) next() = static_cast<std::uint32_t>(bits), bits >>= 32, used -= 32;
     };
@@ -1820,18 +1816,25 @@ class byte_histogram {
       for (std::uint32_t word = present[group]; word != 0; word &= word - 1) {
         std::uint32_t count = counts_[group * 32 + detail::lowest_bit(word)];
         for (; count > 32; count -= 32) append(0xFFFFFFFF, 32);
-        append((std::uint32_t{1} << (count - 1)) - 1, count);
+        append(((std::uint64_t{1} << count) - 1) >> 1, count);
       }
     if (used != 0) next() = static_cast<std::uint32_t>(bits);
   }
 
  private:
   static constexpr std::size_t groups = 8;  // of 32 bytes
-  /// Four counts in one word, to see that all are 0.
+  /// Four counts in one word, the first lowest.
   std::uint64_t four_counts(std::size_t byte) const {
-    std::uint64_t four;
-    std::memcpy(&four, counts_ + byte, sizeof four);
-    return four;
+    const std::uint16_t* const four = counts_ + byte;  // with a pointer compilers see that this is one load
+    return four[0] | std::uint64_t{four[1]} << 16 | std::uint64_t{four[2]} << 32 | std::uint64_t{four[3]} << 48;
+  }
+  /// Which of four bytes occur, the first as the lowest bit.
+  std::uint32_t four_present(std::size_t byte) const {
+    constexpr std::uint64_t all_but_top = 0x7FFF7FFF7FFF7FFF;
+    const std::uint64_t counts = four_counts(byte);
+    if (counts == 0) return 0;
+    const std::uint64_t ones = (((counts & all_but_top) + all_but_top) | counts) >> 15 & 0x0001000100010001;
+    return ones * 0x0001000200040008 >> 48 & 15;  // 0, 16, 32 and 48 meet at 48 to 51
   }
   std::uint16_t counts_[256];
 };
@@ -3178,16 +3181,25 @@ struct quic_connection {
   }
 };
 
+namespace detail {
+
+/// Whether the datagram opens with a short header and so is one packet or none [RFC 9000 12.2], of which only the spin
+/// bit is of interest: nearly all datagrams of a long flow.
+inline bool note_short_header(const packet& p, spin_watch& spin) {
+  if (p.payload.empty() || p.payload_len == 0 || (p.payload.data[0] & 0x80) != 0) return false;
+  if ((p.payload.data[0] & 0x40) != 0 && p.payload_len >= shortest_one_rtt) spin.note(p.dir, p.payload.data[0]);
+  return true;
+}
+
+}  // namespace detail
+
 /// For flows that are not QUIC yet: whether this datagram makes them so. If not, it is noted for the spin bit alone;
 /// if so, it is to be read with `read_quic`, `quic_facts::spin` being what was noted before.
 inline bool starts_quic(const packet& p, spin_watch& spin) {
-  if (p.is_later_fragment) return false;
+  if (p.is_later_fragment || detail::note_short_header(p, spin)) return false;
   detail::quic_datagram datagram(p.payload, p.payload_len, false);
   quic_packet first;
-  if (!datagram.next(first)) return false;
-  if (first.type != quic_packet_type::one_rtt) return true;
-  spin.note(p.dir, first.first);
-  return false;
+  return datagram.next(first);
 }
 
 namespace detail {
@@ -3273,7 +3285,7 @@ template <std::size_t Count, class Windows, class OnHello> struct quic_opener {
 template <std::uint32_t MaxInitials, std::size_t Connections, class Windows, class OnHello>
 void read_quic(const packet& p, quic_facts& facts, quic_connection (&connections)[Connections], Windows&& window_of,
                OnHello&& on_hello) {
-  if (p.is_later_fragment) return;
+  if (p.is_later_fragment || detail::note_short_header(p, facts.spin)) return;
   detail::quic_opener<Connections, std::remove_reference_t<Windows>, std::remove_reference_t<OnHello>> opener{
       facts, connections, window_of, on_hello, p.dir};
   walk_quic_datagram(p.payload, p.payload_len, facts.has_long_header, [&](const quic_packet& found) {
@@ -3718,8 +3730,14 @@ inline constexpr std::uint32_t last_ssh_line_start = 1024;
 inline std::size_t find_ssh_line(bytes run, std::uint32_t offset, std::uint8_t& letters, bool& found) {
   found = false;
   for (std::size_t at = 0; at < run.length; ++at) {
-    const std::uint8_t octet = run.data[at];
     if (letters == 0 && offset + at > last_ssh_line_start) letters = stream_position::inside_line;
+    if (letters == stream_position::inside_line) {  // where it ends nothing may begin, or the next line
+      if (offset + at >= last_ssh_line_start) break;
+      const void* const end = std::memchr(run.data + at, '\n', run.length - at);
+      if (end == nullptr) break;
+      at = static_cast<std::size_t>(static_cast<const std::uint8_t*>(end) - run.data);
+    }
+    const std::uint8_t octet = run.data[at];
     if (letters != stream_position::inside_line && octet == static_cast<std::uint8_t>("SSH-"[letters])) {
       if (++letters == 4) return found = true, at + 1;
     } else {
@@ -3913,7 +3931,8 @@ struct handshake_slot : std::conditional_t<Streams, stream_positions, no_streams
                         std::conditional_t<Quic, spin_before, no_spin> {
   std::uint32_t record;  // 0: none
   std::uint8_t handshake_marks;
-  static constexpr std::uint8_t dropped = 1, name_cut = 2, initiator_is_client = 4, responder_is_client = 8;
+  static constexpr std::uint8_t dropped = 1, name_cut = 2, initiator_is_client = 4, responder_is_client = 8,
+                                settled = 16, settled_ssh = 32;  // both streams are over; and packets are counted
 
   bool handshake_marked(std::uint8_t mark) const { return (handshake_marks & mark) != 0; }
 };
@@ -4038,6 +4057,19 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
     return initiator_port != ssh_port || responder_port == ssh_port;
   }
 
+  /// Whether both streams of the flow are over, so that `wanted_record` and `read` have nothing to do. All packets of a
+  /// long TCP flow but the first few: one test of the slot. SSH goes on counting.
+  bool is_settled(const slot& flow, const packet& p) {
+    if constexpr (reads_streams) {
+      if (!flow.handshake_marked(slot::settled | slot::settled_ssh) || p.has_flag(tcp_flag::syn)) return false;
+      if constexpr (Ssh)
+        if (flow.handshake_marked(slot::settled_ssh) && p.payload_len != 0 && p.has_tcp_header &&
+            !p.has_flag(tcp_flag::rst))
+          count_encrypted(record(flow).ssh, p);
+      return true;
+    }
+    return false;
+  }
   /// The record that a flow without one must get before `read` can learn from the packet; `none` for most packets.
   handshake_protocol wanted_record(slot& flow, const packet& p) {
     if (flow.record != 0 || p.is_later_fragment || p.payload_len == 0) return handshake_protocol::none;
@@ -4078,6 +4110,7 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
         if (flow.record != 0 && record(flow).lost != 0) note_losses(flow);
         read_segment(flow, p);
         if (flow.record != 0 && is_useless(flow)) give_back_record(flow);
+        settle(flow);
         return;
       }
     if (flow.record == 0 || p.is_later_fragment || p.protocol != ip_protocol::udp) return;
@@ -4200,6 +4233,13 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
         record(flow).ssh.client = client_of(flow, p);
         count_encrypted(record(flow).ssh, p);
       }
+  }
+  /// A SYN may still change who is the client: until the packet after it nothing is settled.
+  void settle(slot& flow) const {
+    constexpr std::uint8_t marks = slot::settled | slot::settled_ssh;
+    flow.handshake_marks = static_cast<std::uint8_t>(flow.handshake_marks & ~marks);
+    if (flow.streams[fwd].stage == place::over && flow.streams[bwd].stage == place::over)
+      flow.handshake_marks |= protocol_of(flow) == handshake_protocol::ssh ? slot::settled_ssh : slot::settled;
   }
   static direction client_of(const slot& flow, const packet& p) {
     const bool forward = p.dir == fwd;
@@ -5181,17 +5221,20 @@ struct payload_sample {
   void answer(const byte_histogram (&counts)[2], const head& sizes, shannon_entropy (&alone)[2],
               shannon_entropy& together) {
     alone[fwd] = alone[bwd] = together = {};
+    std::uint32_t eighths[8] = {};  // of the byte values
+    const auto both_counts = [&](std::size_t value) { return counts[fwd].count(value) + counts[bwd].count(value); };
     byte_histogram::for_each_byte(counts[fwd], counts[bwd], [&](std::size_t value) {
-      const std::uint32_t forward = counts[fwd].count(value), backward = counts[bwd].count(value);
-      const std::uint32_t both = forward + backward;
-      alone[fwd].add(forward);
-      alone[bwd].add(backward);
+      const std::uint32_t both = both_counts(value);
+      if (both == 0) return;
+      alone[fwd].add(counts[fwd].count(value));
+      alone[bwd].add(counts[bwd].count(value));
       together.add(both);
       byte_count_squares += std::uint64_t{both} * both;
-      if (value == 0) null_bytes = both;
-      if (value >= 32 && value < 127) printable_bytes += both;
-      if (value >= 128) high_bytes += both;
+      eighths[value / 32] += both;
     });
+    null_bytes = both_counts(0);
+    printable_bytes = eighths[1] + eighths[2] + eighths[3] - both_counts(127);
+    high_bytes = eighths[4] + eighths[5] + eighths[6] + eighths[7];
     for (const direction dir : {fwd, bwd}) {
       sampled[dir] = sizes.sampled_bytes[dir];
       sample_information[dir] = alone[dir].scaled();
@@ -9038,8 +9081,8 @@ template <class Config> class engine {
 
   // ---- 15.8 Handshakes
 
-  /// Most packets touch the slot alone: their streams are over.
   template <class Sink> void read_handshake(flow_type& flow, const packet& p, Sink& sink) {
+    if (handshakes_.is_settled(flow, p)) return;
     const handshake_protocol wanted = handshakes_.wanted_record(flow, p);
     if (wanted != handshake_protocol::none) {
       if (!handshakes_.take_record(flow, wanted)) {
