@@ -8864,7 +8864,10 @@ template <class Config> class engine {
   }
   /// How many flows can hold some of a pool at once, each as much as it may.
   static constexpr std::size_t most_at_once(holding wanted) {
-    return wanted == chunks             ? chunk_capacity / (chunks_per_flow + sample_chunks_per_flow)
+    constexpr std::size_t chunks_at_most = (keeps_log ? chunks_per_flow : 0) +
+                                           (samples_payload ? sample_chunks_per_flow : 0) +
+                                           (keeps_texts ? text_chunks_per_flow : 0);
+    return wanted == chunks             ? chunk_capacity / larger(chunks_at_most, 1)
            : wanted == long_state       ? long_capacity
            : wanted == handshake_record ? handshakes_type::record_capacity
                                         : Config::max_flows;

@@ -90,6 +90,10 @@ template <class Config> struct engine_audit<engine<Config>> {
       for (unsigned dir = 0; dir < 2; ++dir)
         if (!ring(flow.sample_chunk[dir], audited::chunks_for_sample(flow.sampled_bytes[dir])))
           return "the ring of a sample is not as long as it should be";
+    if constexpr (audited::keeps_texts)
+      for (unsigned side = 0; side < 2; ++side)
+        if (!ring(flow.text_chunk[side], (flow.text_length[side] + sizeof(pool_chunk) - 1) / sizeof(pool_chunk)))
+          return "the ring of a text is not as long as it should be";
     if constexpr (audited::reads_handshakes)
       if (const char* wrong = record(flow)) return wrong;
     return nullptr;

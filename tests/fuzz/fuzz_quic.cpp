@@ -9,8 +9,8 @@
 #include "joyfuljay.hpp"
 #include "tests/audit.hpp"
 #include "tests/fuzz/must.hpp"
-#include "tests/quic_sealer.hpp"
 #include "tools/frame_builder.hpp"
+#include "tools/quic_sealer.hpp"
 
 namespace jj = joyfuljay;
 namespace fb = frame_builder;
