@@ -8715,7 +8715,10 @@ template <class Config> class engine {
   }
   void leave_index(std::uint32_t number) {
     std::uint32_t* word = &heads_[bucket_of(slot(number).hash)];
-    while ((*word & slot_mask) != number) word = &next_[(*word & slot_mask) - 1];
+    while ((*word & slot_mask) != number) {
+      JOYFULJAY_ASSERT((*word & slot_mask) != 0);  // the flow is in its chain
+      word = &next_[(*word & slot_mask) - 1];
+    }
     *word = next_[number - 1];
   }
 
