@@ -4133,7 +4133,10 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
   static constexpr std::uint16_t ssh_port = 22, dns_port = 53;
   static constexpr std::size_t buffer_bytes = Config::handshake_buffer_bytes;
 
-  record_type& record(const slot& flow) { return records_[flow.record - 1]; }
+  record_type& record(const slot& flow) {
+    JOYFULJAY_ASSERT(flow.record != 0 && flow.record <= record_capacity);
+    return records_[flow.record - 1];
+  }
 
   // ---- 9.1 Buffers
 
