@@ -4647,9 +4647,7 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
       r.protocol_is_chosen = true;
       note_cut(flow, r.protocol.assign(hello.protocol));
     }
-    md5 digest;
-    write_ja3s(hello, text_sink(digest, true));
-    digest.finish(r.ja3s);
+    digest_ja3s(hello, r.ja3s);
   }
   /// Takes the characters of a hello's string: for its digest, and as they are where they are wanted.
   auto text_sink(md5& digest, [[maybe_unused]] bool of_server) {
@@ -4667,6 +4665,11 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
                    ja4_fingerprint& ja4) {
     digest_ja3(hello, ja3);
     ja4 = ja4_of(hello, transport, sorted_);
+  }
+  JOYFULJAY_OWN_FRAME void digest_ja3s(const tls_server_hello& hello, std::uint8_t (&ja3s)[md5::digest_length]) {
+    md5 digest;
+    write_ja3s(hello, text_sink(digest, true));
+    digest.finish(ja3s);
   }
   JOYFULJAY_OWN_FRAME void digest_ja3(const tls_client_hello& hello, std::uint8_t (&ja3)[md5::digest_length]) {
     md5 digest;
