@@ -276,8 +276,8 @@ inline constexpr const char* verdict_names[verdict_count] = {
 enum class end_reason : std::uint8_t {
   idle,     ///< no packet for `idle_timeout_ns`
   active,   ///< older than `active_timeout_ns`
-  closed,   ///< TCP closing or reset, and `tcp_linger_ns` passed, or a new SYN came, or `flush`
-  full,     ///< `flow_packet_limit` was reached, the next packet opened a new flow
+  closed,   ///< TCP closing or reset, and `tcp_linger_ns` passed, or another SYN came, or `flush`
+  full,     ///< `flow_packet_limit` was reached, the next packet opened another flow
   evicted,  ///< room was needed for another flow
   flushed,  ///< `flush`
   snapshot  ///< one of `snapshot_packets` was reached: the flow goes on
