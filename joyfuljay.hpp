@@ -3898,7 +3898,7 @@ template <class Config> struct handshake_buffer {
   std::uint16_t newer, older;  // in the order of taking
   std::uint16_t origin;        // offset in the stream of octets[0]
   std::uint16_t joined;
-  std::uint16_t packets;  // that brought held pieces, each at least a new byte of the window
+  std::uint16_t packets;  // that brought held pieces, each at least one unseen byte of the window
   std::uint8_t stream, held;
   union {
     held_octets<Config> tcp;
