@@ -1760,83 +1760,68 @@ class variety_sketch {
   std::uint32_t seen_[jumbo / 32], hashed_[hashed_bits / 32];
 };
 
-/// How often each byte occurs in a sample, and its code: 256 bits say which bytes occur, then each of these has a bit for
-/// every occurrence, 1 but for the last, which is 0. So n bytes take n + 256 bits: 64 bytes hold the histogram of 256.
+/// How often each byte occurs in a sample, and its code: 256 bits say which bytes occur, then of n bits those are set
+/// where a byte value's occurrences end, one value after the other. So 64 bytes hold the histogram of 256.
 class byte_histogram {
  public:
   static constexpr std::size_t coded_bits(std::size_t sampled) { return sampled + 256; }
+  static constexpr std::size_t groups = 8;  ///< of 32 byte values
 
   void clear() { *this = {}; }
   void add(bytes sample) {
     for (std::size_t at = 0; at < sample.length; ++at) ++counts_[sample.data[at]];
+    if (sample.length < 96) {  // about where looking through all counts becomes cheaper
+      for (std::size_t at = 0; at < sample.length; ++at)
+        present_[sample.data[at] / 32] |= std::uint32_t{1} << sample.data[at] % 32;
+    } else {
+      for (std::size_t group = 0; group < groups; ++group)
+        for (unsigned four = 0; four < 32; four += 4) present_[group] |= four_present(group * 32 + four) << four;
+    }
   }
   std::uint32_t count(std::size_t byte) const { return counts_[byte]; }
-  /// Calls visit(byte) for what occurs in one of two histograms, and for neighbours.
-  template <class Visit> static void for_each_byte(const byte_histogram& a, const byte_histogram& b, Visit&& visit) {
-    for (std::size_t four = 0; four < 256; four += 4)
-      if ((a.four_counts(four) | b.four_counts(four)) != 0)
-        for (std::size_t byte = four; byte < four + 4; ++byte) visit(byte);
-  }
+  /// Which bytes of a group occur.
+  std::uint32_t present(std::size_t group) const { return present_[group]; }
 
   /// Adds a coded histogram. `next` returns its words one after the other.
   template <class Next> void add_coded(Next&& next) {
-    std::uint32_t present[groups], bits = 0;
-    for (std::uint32_t& word : present) word = next();
-    unsigned left = 0;  // of `bits`
+    std::uint32_t present[groups];
+    for (std::size_t group = 0; group < groups; ++group) present_[group] |= present[group] = next();
+    std::uint32_t ends = 0, word_at = 0u - 32, begin = 0;  // `ends` lie from bit `word_at` on
     for (std::size_t group = 0; group < groups; ++group)
-      for (std::uint32_t word = present[group]; word != 0; word &= word - 1) {
-        unsigned count = 0, ones = bits != 0xFFFFFFFF ? detail::lowest_bit(~bits) : 32;
-        while (ones >= left) {  // the run goes on in the next word
-          count += left;
-          bits = next(), left = 32;
-          ones = bits != 0xFFFFFFFF ? detail::lowest_bit(~bits) : 32;
-        }
-        bits = bits >> ones >> 1;  // beyond `left` there are zeros
-        left -= ones + 1;
-        std::uint16_t& sum = counts_[group * 32 + detail::lowest_bit(word)];
-        sum = static_cast<std::uint16_t>(sum + count + ones + 1);
+      for (std::uint32_t left = present[group]; left != 0; left &= left - 1) {
+        while (ends == 0) ends = next(), word_at += 32;
+        const std::uint32_t end = word_at + detail::lowest_bit(ends) + 1;
+        ends &= ends - 1;
+        std::uint16_t& count = counts_[group * 32 + detail::lowest_bit(left)];
+        count = static_cast<std::uint16_t>(count + end - begin);
+        begin = end;
       }
   }
   /// Writes the code to the words that `next` returns references to.
   template <class Next> void write_coded(Next&& next) const {
-    std::uint32_t present[groups];
-    for (std::size_t group = 0; group < groups; ++group) {
-      present[group] = 0;
-      for (unsigned four = 0; four < 32; four += 4) present[group] |= four_present(group * 32 + four) << four;
-      next() = present[group];
-    }
-    std::uint64_t bits = 0;
-    unsigned used = 0;  // of `bits`, below 32 between two runs
-    const auto append = [&](std::uint64_t run, unsigned length) {
-      bits |= run << used;
-      used += length;
-      if (used >= 32) next() = static_cast<std::uint32_t>(bits), bits >>= 32, used -= 32;
-    };
+    for (const std::uint32_t group : present_) next() = group;
+    std::uint32_t ends = 0, end = 0;  // of the word at hand; the last run's end in it, up to 32
     for (std::size_t group = 0; group < groups; ++group)
-      for (std::uint32_t word = present[group]; word != 0; word &= word - 1) {
-        std::uint32_t count = counts_[group * 32 + detail::lowest_bit(word)];
-        for (; count > 32; count -= 32) append(0xFFFFFFFF, 32);
-        append(((std::uint64_t{1} << count) - 1) >> 1, count);
+      for (std::uint32_t left = present_[group]; left != 0; left &= left - 1) {
+        end += counts_[group * 32 + detail::lowest_bit(left)];
+        for (; end > 32; end -= 32) next() = ends, ends = 0;
+        ends |= std::uint32_t{1} << (end - 1);
       }
-    if (used != 0) next() = static_cast<std::uint32_t>(bits);
+    if (end != 0) next() = ends;
   }
 
  private:
-  static constexpr std::size_t groups = 8;  // of 32 bytes
-  /// Four counts in one word, the first lowest.
-  std::uint64_t four_counts(std::size_t byte) const {
-    const std::uint16_t* const four = counts_ + byte;  // with a pointer compilers see that this is one load
-    return four[0] | std::uint64_t{four[1]} << 16 | std::uint64_t{four[2]} << 32 | std::uint64_t{four[3]} << 48;
-  }
   /// Which of four bytes occur, the first as the lowest bit.
   std::uint32_t four_present(std::size_t byte) const {
+    const std::uint16_t* const four = counts_ + byte;  // with a pointer compilers see that this is one load
+    const std::uint64_t counts =
+        four[0] | std::uint64_t{four[1]} << 16 | std::uint64_t{four[2]} << 32 | std::uint64_t{four[3]} << 48;
     constexpr std::uint64_t all_but_top = 0x7FFF7FFF7FFF7FFF;
-    const std::uint64_t counts = four_counts(byte);
-    if (counts == 0) return 0;
     const std::uint64_t ones = (((counts & all_but_top) + all_but_top) | counts) >> 15 & 0x0001000100010001;
-    return ones * 0x0001000200040008 >> 48 & 15;  // 0, 16, 32 and 48 meet at 48 to 51
+    return static_cast<std::uint32_t>(ones * 0x0001000200040008 >> 48 & 15);  // 0, 16, 32 and 48 meet at 48 to 51
   }
   std::uint16_t counts_[256];
+  std::uint32_t present_[groups];
 };
 
 // ---- 7. Frames ---------------------------------------------------------------------------------------------------
@@ -5226,26 +5211,48 @@ struct payload_sample {
   /// `alone` and `together` are room that the engine lends; 456 bytes are much for a stack.
   void answer(const byte_histogram (&counts)[2], const head& sizes, shannon_entropy (&alone)[2],
               shannon_entropy& together) {
-    alone[fwd] = alone[bwd] = together = {};
-    std::uint32_t eighths[8] = {};  // of the byte values
+    for (const direction dir : {fwd, bwd}) sampled[dir] = sizes.sampled_bytes[dir];
     const auto both_counts = [&](std::size_t value) { return counts[fwd].count(value) + counts[bwd].count(value); };
-    byte_histogram::for_each_byte(counts[fwd], counts[bwd], [&](std::size_t value) {
-      const std::uint32_t both = both_counts(value);
-      if (both == 0) return;
-      alone[fwd].add(counts[fwd].count(value));
-      alone[bwd].add(counts[bwd].count(value));
-      together.add(both);
-      byte_count_squares += std::uint64_t{both} * both;
-      eighths[value / 32] += both;
-    });
     null_bytes = both_counts(0);
-    printable_bytes = eighths[1] + eighths[2] + eighths[3] - both_counts(127);
-    high_bytes = eighths[4] + eighths[5] + eighths[6] + eighths[7];
-    for (const direction dir : {fwd, bwd}) {
-      sampled[dir] = sizes.sampled_bytes[dir];
-      sample_information[dir] = alone[dir].scaled();
+    printable_bytes = 0u - both_counts(127);
+    alone[fwd] = alone[bwd] = together = {};
+    const bool is_mixed = sampled[fwd] != 0 && sampled[bwd] != 0;
+    for (std::size_t group = 0; group < byte_histogram::groups; ++group) {
+      const std::uint32_t bytes_of_group = is_mixed ? add_group(group, counts, alone, together)
+                                                    : add_group(group, counts[sampled[fwd] != 0 ? fwd : bwd], together);
+      if (group >= 1 && group < 4) printable_bytes += bytes_of_group;
+      if (group >= 4) high_bytes += bytes_of_group;
     }
     both_information = together.scaled();
+    for (const direction dir : {fwd, bwd})
+      sample_information[dir] = is_mixed ? alone[dir].scaled() : sampled[dir] != 0 ? both_information : wide<2>{};
+  }
+
+ private:
+  std::uint32_t add_count(std::uint32_t count, shannon_entropy& together) {
+    together.add(count);
+    byte_count_squares += std::uint64_t{count} * count;
+    return count;
+  }
+  /// 32 byte values of both directions. Returns how many bytes that were.
+  std::uint32_t add_group(std::size_t group, const byte_histogram (&counts)[2], shannon_entropy (&alone)[2],
+                          shannon_entropy& together) {
+    std::uint32_t sum = 0;
+    for (std::uint32_t left = counts[fwd].present(group) | counts[bwd].present(group); left != 0; left &= left - 1) {
+      const std::size_t value = group * 32 + detail::lowest_bit(left);
+      const std::uint32_t forward = counts[fwd].count(value), backward = counts[bwd].count(value);
+      alone[fwd].add(forward);
+      alone[bwd].add(backward);
+      sum += add_count(forward + backward, together);
+    }
+    return sum;
+  }
+  /// Of the one direction that sent anything.
+  std::uint32_t add_group(std::size_t group, const byte_histogram& counts, shannon_entropy& together) {
+    std::uint32_t sum = 0;
+    for (std::uint32_t left = counts.present(group); left != 0; left &= left - 1)
+      sum += add_count(counts.count(group * 32 + detail::lowest_bit(left)), together);
+    return sum;
   }
 };
 
@@ -5275,7 +5282,8 @@ struct tcp_milestones {
   }
 };
 
-/// Packets by TCP flag. Up to eleven conditional additions a packet.
+/// Packets by TCP flag. Four conditional additions for a packet with ACK and perhaps PSH, which nearly all are; eleven for
+/// others.
 struct tcp_counts {
   using needs = type_list<tcp_milestones>;
   static constexpr bool from_log = true;
@@ -5285,16 +5293,21 @@ struct tcp_counts {
   template <class Flow> void update(const logged_packet& p, const Flow&) {
     if (!p.has_tcp_header) return;
     using namespace tcp_flag;
+    tcp_data += p.payload_len != 0;
+    if ((p.tcp_flags | psh) == (ack | psh)) {
+      ++flag_packets[bit_of(ack)];
+      flag_packets[bit_of(psh)] += (p.tcp_flags & psh) != 0;
+      tcp_ack_only += p.payload_len == 0;
+      return;
+    }
     for (unsigned bit = 0; bit < 8; ++bit) flag_packets[bit] += p.tcp_flags >> bit & 1u;
     synack_packets += (p.tcp_flags & (syn | ack)) == (syn | ack);
-    tcp_data += p.payload_len != 0;
     tcp_ack_only += p.payload_len == 0 && (p.tcp_flags & (ack | syn | fin | rst)) == ack;
   }
-  std::uint32_t with_flag(std::uint8_t flag) const {
-    for (unsigned bit = 0; bit < 8; ++bit)
-      if (flag >> bit == 1) return flag_packets[bit];
-    return 0;
-  }
+  std::uint32_t with_flag(std::uint8_t flag) const { return flag_packets[bit_of(flag)]; }
+
+ private:
+  static constexpr unsigned bit_of(std::uint8_t flag) { return detail::bits_for(flag) - 1; }
 };
 
 /// Quantiles of the gaps.
