@@ -602,9 +602,9 @@ class sha256 : public detail::block_digest<sha256> {
         words[t % 16] += (rotate(w15, 7) ^ rotate(w15, 18) ^ w15 >> 3) + words[(t - 7) % 16] +
                          (rotate(w2, 17) ^ rotate(w2, 19) ^ w2 >> 10);
       }
-      const std::uint32_t t1 = h + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + ((e & f) ^ (~e & g)) +
-                               round_constants[t] + words[t % 16];
-      const std::uint32_t t2 = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
+      const std::uint32_t t1 =
+          h + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + (g ^ (e & (f ^ g))) + round_constants[t] + words[t % 16];
+      const std::uint32_t t2 = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) | (c & (a | b)));
       h = g, g = f, f = e, e = d + t1, d = c, c = b, b = a, a = t1 + t2;
     }
     const std::uint32_t sums[8] = {a, b, c, d, e, f, g, h};
@@ -3107,6 +3107,7 @@ struct spin_watch {
     const unsigned value = (first_byte & 0x20) != 0 ? 2 : 1;
     seen = static_cast<std::uint8_t>(seen | value << 2 * dir);
   }
+  void note(const spin_watch& other) { seen = static_cast<std::uint8_t>(seen | other.seen); }
   /// Whether the bit changed within a direction.
   bool spins() const { return (seen & 3) == 3 || (seen & 12) == 12; }
 };
@@ -3179,7 +3180,7 @@ inline bool note_short_header(const packet& p, spin_watch& spin) {
 }  // namespace detail
 
 /// For flows that are not QUIC yet: whether this datagram makes them so. If not, it is noted for the spin bit alone;
-/// if so, it is to be read with `read_quic`, `quic_facts::spin` being what was noted before.
+/// if so, it is to be read with `read_quic`.
 inline bool starts_quic(const packet& p, spin_watch& spin) {
   if (p.is_later_fragment || detail::note_short_header(p, spin)) return false;
   detail::quic_datagram datagram(p.payload, p.payload_len, false);
@@ -3907,13 +3908,13 @@ struct stream_positions {
   stream_position streams[2];
 };
 struct no_streams {};
-struct spin_before {
-  spin_watch spin;  // of datagrams before the first that shows QUIC
+struct short_headers {
+  spin_watch spin;  // of datagrams that open with one, also before the first that shows QUIC
 };
 struct no_spin {};
 template <bool Streams, bool Quic>
 struct handshake_slot : std::conditional_t<Streams, stream_positions, no_streams>,
-                        std::conditional_t<Quic, spin_before, no_spin> {
+                        std::conditional_t<Quic, short_headers, no_spin> {
   std::uint32_t record;  // 0: none
   std::uint8_t handshake_marks;
   static constexpr std::uint8_t dropped = 1, name_cut = 2, initiator_is_client = 4, responder_is_client = 8,
@@ -4042,9 +4043,13 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
     return initiator_port != ssh_port || responder_port == ssh_port;
   }
 
-  /// Whether both streams of the flow are over, so that `wanted_record` and `read` have nothing to do. All packets of a
-  /// long TCP flow but the first few: one test of the slot. SSH goes on counting.
-  bool is_settled(const slot& flow, const packet& p) {
+  /// Whether `wanted_record` and `read` have nothing to do. That is so for all packets of a long TCP flow but the first
+  /// few, because both its streams are over: one test of the slot, though SSH goes on counting. And for datagrams with
+  /// QUIC's short header, of which the spin bit is noted.
+  bool is_settled(slot& flow, const packet& p) {
+    if constexpr (Quic)
+      if (p.protocol == ip_protocol::udp && !p.is_later_fragment && !(Dns && is_on_dns_port(p)))
+        return detail::note_short_header(p, flow.spin);
     if constexpr (reads_streams) {
       if (!flow.handshake_marked(slot::settled | slot::settled_ssh) || p.has_flag(tcp_flag::syn)) return false;
       if constexpr (Ssh)
@@ -4078,7 +4083,7 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
     r = record_type{};
     r.protocol = protocol;
     if constexpr (Quic)
-      if (protocol == handshake_protocol::quic) r.quic = {}, r.quic.facts.spin = flow.spin;
+      if (protocol == handshake_protocol::quic) r.quic = {};
     if constexpr (Dns)
       if (protocol == handshake_protocol::dns) r.dns = {};
     return true;
@@ -5550,6 +5555,7 @@ struct quic_handshake {
   const quic_facts* quic;
   const std::uint8_t (*quic_ja3)[md5::digest_length];  ///< null without a ClientHello
   text_view quic_server_name, quic_protocol;
+  spin_watch quic_spin;
 
   template <class Reader, class Slot> void learn(const Reader& handshakes, const Slot& flow) {
     static constexpr quic_facts none{};
@@ -5557,6 +5563,8 @@ struct quic_handshake {
     if (handshakes.protocol_of(flow) != handshake_protocol::quic) return;
     const auto& record = handshakes.record(flow).quic;
     quic = &record.facts;
+    quic_spin = record.facts.spin;
+    quic_spin.note(flow.spin);
     if (!record.facts.has_hello) return;
     quic_ja3 = &record.hello.ja3;
     quic_server_name = record.hello.server_name.view();
@@ -6455,7 +6463,7 @@ struct quic {
   JOYFULJAY_FEATURE(bool, quic_retry_detected, "", "A Retry packet was seen.") { return flow.quic->retry; }
   JOYFULJAY_FEATURE(bool, quic_spin_bit, "",
                     "The spin bit changed between short-header packets of one direction [RFC 9000 17.4].") {
-    return flow.quic->detected && flow.quic->spin.spins();
+    return flow.quic->detected && flow.quic_spin.spins();
   }
   JOYFULJAY_FEATURE(text_view, quic_alpn, "",
                     "First protocol that the ClientHello in the Initial packets offers and that is not GREASE.") {
@@ -6728,7 +6736,7 @@ inline bool ends_with(const bytes& name, const char* text) {
   return name.length >= length && is_same_name(name.after(name.length - length), text, length);
 }
 
-/// Whether the name is a provider's or below one. One pass over the list, whatever the name.
+/// Whether the name is a provider's or below one. At most one pass over the list, to the end of the name's top level.
 inline bool is_doh_provider(const bytes& name) {
   bytes labels[most_provider_labels];  // from the right
   std::size_t count = 0;
@@ -6742,6 +6750,7 @@ inline bool is_doh_provider(const bytes& name) {
   std::size_t agreeing = 0;  // labels that the name has in common with the entry
   for (const char* at = doh_providers; *at != '\0';) {
     std::size_t place = static_cast<std::size_t>(*at - '0');
+    if (place == 0 && agreeing != 0) return false;  // in order: the rest is of later top levels
     if (place < agreeing) agreeing = place;
     do {
       const char* const begin = ++at;
