@@ -684,7 +684,7 @@ using live_workers = std::vector<std::unique_ptr<live_worker>>;
 std::string open_workers(const options& chosen, live_workers& workers) {
   const unsigned group = workers.size() > 1 ? 1 + static_cast<unsigned>(getpid()) % 0xFFFF : 0;
   for (const auto& one : workers) {
-    const std::string wrong = one->worker.ring.open(chosen.files[0], group);
+    const std::string wrong = one->worker.ring.open(chosen.files[0].c_str(), group);
     if (!wrong.empty()) return wrong;
     one->worker.engine = live::make_engine<tool_engine>();
     if (one->worker.engine == nullptr) return "no memory for " + std::to_string(workers.size()) + " engines";
