@@ -40,6 +40,7 @@ struct exporter : jj::default_config {
 };
 jj::engine<exporter> engine;
 live::packet_ring ring;
+constexpr std::size_t ring_blocks = 16;  // 4 MB of frames that wait
 volatile std::sig_atomic_t stopped = 0;
 
 // ---- Rows ----------------------------------------------------------------------------------------------------------
@@ -197,7 +198,7 @@ int main(int count, char** arguments) {
   options chosen;
   if (!read_options(count, arguments, chosen))
     return std::fputs("usage: joyfuljay-exporter [-c ADDRESS] [-p PORT] [-u USER] [-s SECONDS] INTERFACE\n", stderr), 2;
-  const char* const wrong = ring.open(chosen.interface, 0);
+  const char* const wrong = ring.open(chosen.interface, 0, ring_blocks);
   if (*wrong != '\0') return fail(wrong, "");
   if (chosen.collector != nullptr) {
     out.collector = connect_to(chosen.collector, static_cast<unsigned short>(chosen.port));

@@ -40,8 +40,9 @@ class packet_ring {
 
   /// Of the members of a fanout group each sees both directions of its flows, by the kernel's symmetric hash; IPv4
   /// fragments are joined before. 0: no group. Nothing arrives before `start`, so that all members begin together.
+  /// The ring takes `blocks` times 256 KiB, or less where memory is short.
   /// The answer says what is wrong, and is empty when all is well.
-  const char* open(const char* interface, unsigned fanout_group) {
+  const char* open(const char* interface, unsigned fanout_group, std::size_t blocks) {
     socket_ = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
     if (socket_ < 0)
       return errno == EPERM || errno == EACCES
@@ -55,7 +56,7 @@ class packet_ring {
     if (is_monitor(kind)) return say("", interface, " is in monitor mode, whose frames are encrypted");
     if (!choose_link(kind)) return failure("open a packet socket");
     if (!is_up(interface)) return say("", interface, " is down");
-    if (!make_ring()) return failure("make a packet ring");
+    if (!make_ring(blocks)) return failure("make a packet ring");
     if (!hold_back() || !bind_to(interface)) return failure("read ", interface);
     if (fanout_group != 0 && !join(fanout_group)) return failure("share ", interface, " among workers");
     return "";
@@ -106,7 +107,7 @@ class packet_ring {
   }
 
  private:
-  static constexpr std::size_t block_bytes = 1 << 18, most_blocks = 64, fewest_blocks = 4;
+  static constexpr std::size_t block_bytes = 1 << 18, fewest_blocks = 4;
   static constexpr unsigned tag_bytes = 4;
 
   const char* say(const char* before, const char* interface, const char* after) {
@@ -138,11 +139,11 @@ class packet_ring {
     socket_ = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     return socket_ >= 0;
   }
-  bool make_ring() {
+  bool make_ring(std::size_t blocks) {
     const int version = TPACKET_V3, room = tag_bytes;
     if (setsockopt(socket_, SOL_PACKET, PACKET_VERSION, &version, sizeof version) != 0) return false;
     if (setsockopt(socket_, SOL_PACKET, PACKET_RESERVE, &room, sizeof room) != 0) return false;
-    for (blocks_ = most_blocks; blocks_ >= fewest_blocks; blocks_ /= 2) {
+    for (blocks_ = blocks; blocks_ >= fewest_blocks; blocks_ /= 2) {
       tpacket_req3 wanted{};
       wanted.tp_block_size = block_bytes;
       wanted.tp_block_nr = static_cast<unsigned>(blocks_);
