@@ -22,7 +22,18 @@ placeholders() { # every file that has one says what belongs there; JSON has no 
   [ -z "$silent" ]
 }
 yocto_licence() { grep -q "md5=$(md5sum < "$root/LICENSE" | cut -d' ' -f1)" "$packaging"/yocto/*.bb; }
-json() { python3 -m json.tool "$packaging/platformio/library.json" && python3 -m json.tool "$packaging/vcpkg/vcpkg.json"; }
+json() { # the fields that their registries require
+  python3 -c '
+import json, sys
+for path, fields in (sys.argv[1], ("name", "version", "description", "license", "headers", "repository", "frameworks", "platforms")), \
+                    (sys.argv[2], ("name", "version", "description", "homepage", "license", "dependencies")):
+    missing = set(fields) - json.load(open(path)).keys()
+    assert not missing, (path, missing)' "$packaging/platformio/library.json" "$packaging/vcpkg/vcpkg.json"
+}
+arduino_fields() { # those that the library specification requires, each once
+  diff <(grep -v '^#' "$packaging/arduino/library.properties" | cut -d= -f1 | sort) \
+    <(printf '%s\n' architectures author category includes maintainer name paragraph sentence url version)
+}
 conan_recipe() { python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read())' "$packaging/conan/conanfile.py"; }
 openwrt_rules() { # the header lands where other packages look, and the daemon where the init script does
   local top=$work/openwrt
@@ -92,15 +103,22 @@ vcpkg_port() { # configures and installs with the options that exist
     "include($packaging/vcpkg/portfile.cmake)" > "$work/vcpkg.cmake" &&
     cmake -P "$work/vcpkg.cmake" && [ -f "$work/vcpkg/include/joyfuljay.hpp" ]
 }
-yaml() {
-  python3 -c 'import sys, yaml; [yaml.safe_load(open(path)) for path in sys.argv[1:]]' "$packaging"/*/*.yml \
-    "$packaging"/zephyr/zephyr/module.yml "$root"/.github/workflows/*.yml
+yaml() { # and what it names is there; the workflow runs the gate
+  (cd "$packaging" && python3 -c '
+import os, yaml
+def load(path): return yaml.safe_load(open(path))
+component, build = load("esp-idf/idf_component.yml"), load("zephyr/zephyr/module.yml")["build"]
+assert {"version", "description", "url", "license"} <= component.keys()
+assert os.path.exists("zephyr/" + build["kconfig"]) and os.path.exists("zephyr/" + build["cmake"] + "/CMakeLists.txt")
+job = load("../../.github/workflows/gate.yml")["jobs"]["gate"]
+assert job["steps"][-1]["run"] == ".ci/run" and os.access("../../.ci/run", os.X_OK)')
 }
 
 check versions
 check placeholders
 check yocto_licence md5sum
 check json python3
+check arduino_fields
 check conan_recipe python3
 check openwrt_rules make c++ cc
 check openwrt_service
