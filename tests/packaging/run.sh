@@ -35,20 +35,31 @@ arduino_fields() { # those that the library specification requires, each once
     <(printf '%s\n' architectures author category includes maintainer name paragraph sentence url version)
 }
 conan_recipe() { python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read())' "$packaging/conan/conanfile.py"; }
-openwrt_rules() { # the header lands where other packages look, and the daemon where the init script does
-  local top=$work/openwrt
+openwrt_make() { # FOLDER COMPILER-PREFIX: what its two include files do with the Makefile, as far as it matters here
+  local top=$1
   mkdir -p "$top/include" "$top/build/joyfuljay.hpp-$version" &&
     cp -r "$root/joyfuljay.hpp" "$root/tools" "$top/build/joyfuljay.hpp-$version" &&
     printf '%s\n' 'INCLUDE_DIR=$(TOPDIR)/include' 'BUILD_DIR=$(TOPDIR)/build' 'INSTALL_DIR=mkdir -p' 'CP=cp' \
-      'INSTALL_BIN=install -m755' 'INSTALL_CONF=install -m600' 'TARGET_CC=cc' 'TARGET_CXX=c++' 'TARGET_CXXFLAGS=-O0' \
+      'INSTALL_BIN=install -m755' 'INSTALL_CONF=install -m600' "TARGET_CC=$2gcc" "TARGET_CXX=$2g++" 'TARGET_CXXFLAGS=-Os' \
       > "$top/rules.mk" &&
     printf '%s\n' 'define BuildPackage' 'all: $(1)' '$(1): compiled' '	$$(if $$(Package/$(1)),,$$(error no $(1)))' \
       '	$$(call Package/$(1)/install,$(TOPDIR)/device)' 'endef' 'compiled:' '	$(call Build/Compile)' \
       '	$(call Build/InstallDev,$(TOPDIR)/staging)' > "$top/include/package.mk" &&
-    make -C "$packaging/openwrt" "TOPDIR=$top" all &&
-    cmp "$root/joyfuljay.hpp" "$top/staging/usr/include/joyfuljay.hpp" &&
+    make -C "$packaging/openwrt" "TOPDIR=$top" all
+}
+openwrt_rules() { # the header lands where other packages look, and the daemon where the init script does
+  local top=$work/openwrt
+  openwrt_make "$top" "" && cmp "$root/joyfuljay.hpp" "$top/staging/usr/include/joyfuljay.hpp" &&
     [ -x "$top/device/etc/init.d/joyfuljay" ] && [ -f "$top/device/etc/config/joyfuljay" ] || return 1
   "$top/device/usr/sbin/joyfuljay-exporter" 2>&1 | grep '^usage: '
+}
+openwrt_flash() { # what its description says; it needs no C++ library
+  local cross=mips-linux-gnu- daemon=$work/openwrt-mips/device/usr/sbin/joyfuljay-exporter bytes
+  openwrt_make "$work/openwrt-mips" "$cross" && "${cross}strip" "$daemon" || return 1
+  bytes=$(wc -c < "$daemon")
+  note="$bytes bytes on mips"
+  "${cross}readelf" -d "$daemon" | tee "$work/needed" | grep NEEDED
+  [ "$bytes" -lt 180000 ] && ! grep 'NEEDED.*stdc++' "$work/needed"
 }
 # The init script between stubs of what OpenWrt gives it: UCI's sections here are files of "option value".
 openwrt_service() {
@@ -120,7 +131,8 @@ check yocto_licence md5sum
 check json python3
 check arduino_fields
 check conan_recipe python3
-check openwrt_rules make c++ cc
+check openwrt_rules make g++ gcc
+check openwrt_flash make mips-linux-gnu-g++
 check openwrt_service
 check openwrt_script shellcheck
 check buildroot_rules make
