@@ -681,10 +681,12 @@ struct live_worker {
 using live_workers = std::vector<std::unique_ptr<live_worker>>;
 
 /// Empty when all is well.
+constexpr std::size_t ring_blocks = 64;  // 16 MB for each worker
+
 std::string open_workers(const options& chosen, live_workers& workers) {
   const unsigned group = workers.size() > 1 ? 1 + static_cast<unsigned>(getpid()) % 0xFFFF : 0;
   for (const auto& one : workers) {
-    const std::string wrong = one->worker.ring.open(chosen.files[0], group);
+    const std::string wrong = one->worker.ring.open(chosen.files[0].c_str(), group, ring_blocks);
     if (!wrong.empty()) return wrong;
     one->worker.engine = live::make_engine<tool_engine>();
     if (one->worker.engine == nullptr) return "no memory for " + std::to_string(workers.size()) + " engines";

@@ -22,7 +22,7 @@ for target; do
     continue
   fi
   if cmake --preset "$target" > "$log" 2>&1 && cmake --build --preset "$target" >> "$log" 2>&1; then
-    ctest --preset "$target" -j "$(nproc)" >> "$log" 2>&1 || failed=$((failed + 1))
+    ctest --preset "$target" -j "${CTEST_PARALLEL_LEVEL:-$(nproc)}" >> "$log" 2>&1 || failed=$((failed + 1))
     passed=$(sed -nE 's/^[0-9]+% tests passed, ([0-9]+) tests? failed out of ([0-9]+)/\2 \1/p' "$log" | awk '{ print $1 - $2 " of " $1 }')
   else
     passed="does not build"

@@ -43,6 +43,16 @@ meson_subproject() {
     meson compile -C "$work/meson-build" &&
     "$work/meson-build/consumer" "$version"
 }
+source_scripts() { # CMake and Meson name the same
+  cmake -S "$root" -B "$work/cmake-tests" -DJOYFULJAY_TOOLS=OFF -DJOYFULJAY_EXAMPLES=OFF &&
+    meson setup "$work/meson-tests" "$root" -Dtests=enabled &&
+    meson introspect --tests "$work/meson-tests" > "$work/meson.json" &&
+    ctest --test-dir "$work/cmake-tests" -N -L source | sed -n 's/^ *Test *#[0-9]*: //p' | sort > "$work/scripts" &&
+    note="$(wc -l < "$work/scripts") scripts" && [ -s "$work/scripts" ] &&
+    python3 -c 'import json, sys
+print(*sorted(test["name"] for test in json.load(sys.stdin) if "joyfuljay:source" in test["suite"]), sep="\n")' \
+      < "$work/meson.json" | diff "$work/scripts" -
+}
 two_files() {
   "$cxx" -std=c++17 -I"$root" "$here/two_files/a.cpp" "$here/two_files/b.cpp" -o "$work/two_files" && "$work/two_files"
 }
@@ -58,6 +68,9 @@ check cmake_fetch cmake "$cxx"
 check pkg_config pkg-config cmake "$cxx"
 check meson_install meson pkg-config "$cxx"
 check meson_subproject meson "$cxx"
+if [ -f /usr/include/doctest/doctest.h ]; then
+  check source_scripts cmake ctest meson python3
+fi
 check two_files "$cxx"
 check esp_idf cmake
 exit $((failed > 0))

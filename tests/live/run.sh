@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Real traffic between two network namespaces, read by everything that reads interfaces:
-# run.sh JJ ROUTER_TAP FIREWALL_NFQUEUE. Needs root, iproute2, openssl and python3; tcpdump and iptables for some.
+# run.sh JJ ROUTER_TAP FIREWALL_NFQUEUE EXPORTER. Needs root, iproute2, openssl and python3; tcpdump and iptables for some.
 # shellcheck source=tests/checks.sh disable=SC2317,SC2154  # the functions are called by name
 . "$(dirname "$0")/../checks.sh"
-jj=$(realpath "$1") router_tap=$(realpath "$2") firewall=$(realpath "$3")
+jj=$(realpath "$1") router_tap=$(realpath "$2") firewall=$(realpath "$3") exporter=$(realpath "$4")
 client=jjc$$ server=jjs$$
 address=192.0.2.2
 traffic=$here/traffic.py
@@ -51,6 +51,7 @@ wait_for() { # COMMAND...: until it succeeds, five seconds at most
 }
 sockets_are() { [ "$("${in_server[@]}" sh -c 'wc -l < /proc/net/packet')" -ge $(($1 + 1)) ]; }
 listens() { "${in_server[@]}" sh -c 'cat /proc/net/tcp*' | grep -qE "$(printf ':%04X 0+:0000 0A' "$1")"; }
+receives() { "${in_server[@]}" grep -qE "$(printf ':%04X 0+:0000 07' "$1")" /proc/net/udp; }
 mkfifo held && exec 9<> held || exit 1  # an input without end: openssl goes when its input does
 serve_tls() { # PORT
   "${in_server[@]}" openssl s_server -accept "$1" -key key.pem -cert certificate.pem -quiet <&9 > /dev/null 2>&1 &
@@ -70,15 +71,21 @@ openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out certificate.pem -
 wait_for listens 9000
 serve_tls 443
 
+collect() { # FILE: datagrams to port 9995, by $collector
+  "${in_server[@]}" python3 "$traffic" collect 9995 "$1" & collector=$!
+  wait_for receives 9995
+}
 record() {
-  local readers=() count=4
+  local readers=() count=5
+  collect exported.jsonl
   "${in_server[@]}" "$jj" live right > live.jsonl 2> live.err & readers+=($!)
   "${in_server[@]}" "$jj" live right --workers 2 -o workers.jsonl 2> workers.err & readers+=($!)
   "${in_server[@]}" "$router_tap" right > tap.jsonl 2> tap.err & readers+=($!)
   if command -v tcpdump > /dev/null; then
     "${in_server[@]}" tcpdump -i right -B 65536 -s 0 -w captured.pcap --time-stamp-precision=nano --immediate-mode -U -Z root 2> tcpdump.err & readers+=($!)
-    count=5
+    count=6
   fi
+  "${in_server[@]}" "$exporter" -c 127.0.0.1 -p 9995 -u nobody -s 1 right 2> exporter.err & readers+=($!)
   wait_for sockets_are "$count" && sleep 0.5 || return 1
   say_tls 443 www.example.org
   "${in_client[@]}" python3 "$traffic" talk "$address" left || return 1
@@ -88,6 +95,7 @@ record() {
   kill -TERM "${readers[@]}"
   local reader status=0
   for reader in "${readers[@]}"; do wait "$reader" || status=1; done
+  sleep 0.3 && kill "$collector"
   cat ./*.err
   [ "$status" = 0 ]
 }
@@ -144,6 +152,11 @@ workers_agree() { # the group connection shows how many flows one worker saw
     note=$(python '
 rows = flows("workers.jsonl").values()
 print(max(row["conn_src_total_flows"] for row in rows), "of", len(rows), "flows by one worker")')
+}
+exporter_agrees() {
+  cat exporter.err
+  python 'same("live.jsonl", "exported.jsonl")' && grep -qE ' 0 dropped .* 1[23] rows sent, 0 lost$' exporter.err &&
+    [ "$(grep -c ' rows sent, ' exporter.err)" -ge 2 ] && note="$(wc -L < exported.jsonl) bytes in the longest datagram"
 }
 router_tap_agrees() { python 'same("live.jsonl", "tap.jsonl")'; }
 capture_agrees() { # what jj extract says of the packets that tcpdump wrote: SNI and JA3 among all else
@@ -222,24 +235,59 @@ assert len(lines) < 24 and all(len(line) <= 100 for line in lines), lines
 assert any("192.0.2.2:443" in line and line.endswith("long.example.org") for line in lines), lines
 assert "jj: 0 frames dropped" in after, after'
 }
-interface_goes() { # what was seen is written, and the status says that something is wrong
+make_near() { # a pair that may go
   ip link add near netns "$client" type veth peer name far netns "$server" && ip -n "$client" addr add 198.51.100.1/24 dev near &&
-    ip -n "$client" link set near up && ip -n "$server" link set far up || return 1
+    ip -n "$client" link set near up && ip -n "$server" link set far up
+}
+send_near() { "${in_client[@]}" python3 "$traffic" tagged 192.0.2.2 near; }
+interface_goes() { # what was seen is written, and the status says that something is wrong
+  make_near || return 1
   "${in_server[@]}" "$jj" live far > gone.jsonl 2> gone.err &
   local jj_reader=$!
   "${in_server[@]}" "$router_tap" far > gone_tap.jsonl 2> gone_tap.err &
   local tap_reader=$!
   wait_for sockets_are 2 && sleep 0.3
-  "${in_client[@]}" python3 -c '
-import socket
-socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-sys = __import__("sys"); sys.path.insert(0, sys.argv[1])
-import traffic
-traffic.send_tagged("192.0.2.2", "near")' "$here" && sleep 0.2 && ip -n "$client" link del near
+  send_near && sleep 0.2 && ip -n "$client" link del near
   wait "$jj_reader"
   [ $? = 1 ] && wait "$tap_reader"
   [ $? = 1 ] && cat gone.err && grep -q 'far is gone or down' gone.err && grep -q 'far is gone or down' gone_tap.err &&
     [ "$(wc -l < gone.jsonl)" = 1 ] && [ "$(wc -l < gone_tap.jsonl)" = 1 ]
+}
+
+# ---- Exporter ------------------------------------------------------------------------------------------------------
+exporter_wrong_use() {
+  fails_with 2 "^usage: " "$exporter" && fails_with 2 "^usage: " "$exporter" -p 0 lo && fails_with 2 "^usage: " "$exporter" lo lo &&
+    fails_with 1 "no interface 'nosuch0'" "${in_server[@]}" "$exporter" nosuch0 &&
+    fails_with 1 "no way to the collector: Invalid argument" "${in_server[@]}" "$exporter" -c host.example lo &&
+    fails_with 1 "cannot become the user: No such file" "${in_server[@]}" "$exporter" -u nosuchuser lo
+}
+exporter_waits() { # as nobody, for an interface that goes down and up, and one that goes and comes again; lines on standard output
+  make_near || return 1
+  "${in_server[@]}" "$exporter" -u nobody far > waited.jsonl 2> waited.err &
+  local reader=$! backs
+  wait_for sockets_are 1 && sleep 0.3 && grep -q "^Uid:.*$(id -u nobody).*$(id -u nobody)" "/proc/$reader/status" && send_near || return 1
+  for backs in 1 2; do
+    sleep 0.3
+    if [ "$backs" = 1 ]; then
+      ip -n "$server" link set far down && sleep 0.3 && ip -n "$server" link set far up
+    else
+      ip -n "$client" link del near && sleep 0.3 && make_near
+    fi || return 1
+    back_again() { [ "$(grep -c 'far is back' waited.err)" = "$backs" ]; }
+    wait_for back_again && send_near || return 1
+  done
+  sleep 0.5 && kill -TERM "$reader" && wait "$reader" || return 1
+  ip -n "$client" link del near
+  cat waited.err && [ "$(grep -c 'far is gone or down' waited.err)" = 2 ] && python '
+rows = flows("waited.jsonl").values()
+assert sum(row["total_packets"] for row in rows if row["dst_port"] == 4001) == 3, rows'
+}
+exporter_counts_lost() { # nobody listens: the second datagram is refused
+  "${in_server[@]}" "$exporter" -c 127.0.0.1 -p 9 right 2> lost.err &
+  local reader=$!
+  wait_for sockets_are 1 && sleep 0.3
+  "${in_client[@]}" python3 "$traffic" talk "$address" left
+  kill -TERM "$reader" && wait "$reader" && cat lost.err && grep -qE ' [1-9][0-9]* lost$' lost.err
 }
 
 # ---- Firewall ------------------------------------------------------------------------------------------------------
@@ -263,6 +311,7 @@ firewall_blocks() {
 check record
 check expected
 check workers_agree
+check exporter_agrees
 check router_tap_agrees
 check capture_agrees tcpdump
 check nothing_dropped
@@ -272,5 +321,8 @@ check while_it_runs
 check loopback ping
 check screen
 check interface_goes
+check exporter_wrong_use
+check exporter_waits
+check exporter_counts_lost
 check firewall_blocks iptables
 exit $((failed > 0))

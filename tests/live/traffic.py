@@ -2,6 +2,8 @@
 
 traffic.py serve ADDRESS              DNS, SSH banners and a sink for bulk data, until it is ended
 traffic.py talk ADDRESS INTERFACE     one client of each; a VLAN-tagged datagram through INTERFACE
+traffic.py tagged ADDRESS INTERFACE   that datagram alone
+traffic.py collect PORT FILE          what comes as datagrams, one after the other, until it is ended
 traffic.py terminal KEY COMMAND...    a command on a terminal of 24 x 100, KEY pressed after three seconds
 """
 import fcntl
@@ -96,6 +98,13 @@ def talk(address, interface):
     send_tagged(address, interface)
 
 
+def collect(port, path):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as room, open(path, "wb", buffering=0) as out:
+        room.bind(("127.0.0.1", int(port)))
+        while True:
+            out.write(room.recv(1 << 16))
+
+
 def on_terminal(key, command):
     """Prints what the terminal received; exits with the command's status."""
     child, terminal = pty.fork()
@@ -123,5 +132,9 @@ if __name__ == "__main__":
         serve(sys.argv[2])
     elif sys.argv[1] == "talk":
         talk(*sys.argv[2:])
+    elif sys.argv[1] == "tagged":
+        send_tagged(*sys.argv[2:])
+    elif sys.argv[1] == "collect":
+        collect(*sys.argv[2:])
     else:
         on_terminal(sys.argv[2], sys.argv[3:])

@@ -3,7 +3,8 @@
 # joyfuljay
 #
 ################################################################################
-# Checked: make parses it. Not checked: a build in Buildroot's tree.
+# Checked: the rules, with a stub of cmake-package (tests/packaging). Not checked: a build in Buildroot's tree.
+# At a release: OWNER is where the repository lies.
 
 JOYFULJAY_VERSION = 0.1.0
 JOYFULJAY_SITE = $(call github,OWNER,joyfuljay.hpp,v$(JOYFULJAY_VERSION))

@@ -1,4 +1,4 @@
-# Conan 2. Checked: Python compiles it. Not checked: conan create.
+# Conan 2. Checked: Python compiles it. Not checked: conan create. At a release: OWNER is where the repository lies.
 import os
 
 from conan import ConanFile

@@ -1,4 +1,5 @@
 # vcpkg. Checked: with stubs of vcpkg's functions (tests/packaging). Not checked: an installation with vcpkg.
+# At a release: OWNER is where the repository lies, HASH is `sha512sum` of the archive of its tag.
 set(VCPKG_BUILD_TYPE release)  # a header has no debug build
 vcpkg_from_github(
   OUT_SOURCE_PATH SOURCE_PATH

@@ -1,4 +1,5 @@
 # Yocto. Checked: by eye, against its manual. Not checked: bitbake.
+# At a release: OWNER is where the repository lies.
 SUMMARY = "Flow features from raw frames, in one C++17 header"
 HOMEPAGE = "https://github.com/OWNER/joyfuljay.hpp"
 LICENSE = "MIT"
