@@ -107,8 +107,9 @@ struct tls_side {
       at += 5 + length;
     }
     const bool is_hello = messages.size() >= 6 && (messages[1] != 0 || messages[2] != 0 || messages[3] >= 2);
-    if (is_hello && (messages[0] == 1 || messages[0] == 2) && messages[4] == 3 && messages[5] <= 4)
-      opens_with = messages[0];
+    if (!is_hello || (messages[0] != 1 && messages[0] != 2)) return;
+    const bool is_draft = messages[0] == 2 && messages[4] == 0x7F;
+    if (is_draft || (messages[4] == 3 && messages[5] <= 4)) opens_with = messages[0];
   }
   /// The records, when they begin with a hello.
   direction_stream::ranges counted() const { return opens_with == 0 ? direction_stream::ranges{} : records; }
@@ -117,34 +118,80 @@ struct tls_side {
   }
 };
 
-/// The packets of a direction with message numbers of a key exchange, and where NEWKEYS ends.
+/// The identification line of a direction, its packets with message numbers of a key exchange, and where NEWKEYS ends.
 struct ssh_side {
   direction_stream::ranges exchange;
   std::int64_t clear_end = -1;
 
   explicit ssh_side(const octets& data) {
+    const std::size_t behind_line = identify(data);
+    if (behind_line != 0 && (version == "1.99" || version.compare(0, 2, "1.") != 0)) packets(data, behind_line);
+  }
+  std::string version, software;
+  bool has_kexinit = false;
+  std::vector<octets> lists;  ///< of the first KEXINIT, empty when they do not fit in it
+
+  std::string hassh(bool of_server) const {
+    if (lists.empty()) return "";
+    const octets semicolon = ascii(";");
+    return md5_of(of_server ? lists[0] + semicolon + lists[3] + semicolon + lists[5] + semicolon + lists[7]
+                            : lists[0] + semicolon + lists[2] + semicolon + lists[4] + semicolon + lists[6]);
+  }
+
+ private:
+  /// The offset behind the identification line, 0 without one.
+  std::size_t identify(const octets& data) {
     std::size_t at = 0;
     const auto line_at = [&data](std::size_t from) {
       return std::string(data.begin() + static_cast<std::ptrdiff_t>(from), data.end()).substr(0, 255);
     };
     while (at <= 1024 && line_at(at).compare(0, 4, "SSH-") != 0) {
       const auto end = std::find(data.begin() + static_cast<std::ptrdiff_t>(at), data.end(), '\n');
-      if (end == data.end()) return;
+      if (end == data.end()) return 0;
       at = static_cast<std::size_t>(end - data.begin()) + 1;
     }
-    const std::size_t end = at <= 1024 ? line_at(at).find('\n') : std::string::npos;
-    if (end == std::string::npos || line_at(at).compare(4, 4, "2.0-") != 0) return;  // the only version made here
-    at += end + 1;
+    if (at > 1024) return 0;
+    const std::string line = line_at(at), digits = "0123456789", spaces = " \t\v\f";
+    const std::size_t dot = line.find_first_not_of(digits, 4);
+    if (dot == 4 || dot == std::string::npos || line[dot] != '.') return 0;
+    const std::size_t hyphen = line.find_first_not_of(digits, dot + 1);
+    if (hyphen == dot + 1 || hyphen == std::string::npos || line[hyphen] != '-') return 0;
+    version = line.substr(4, hyphen - 4);
+    const std::string rest = line.substr(hyphen + 1, line.find_first_of("\r\n", hyphen) - hyphen - 1);
+    const std::size_t begin = std::min(rest.find_first_not_of(spaces), rest.size());
+    software = rest.substr(begin, rest.find_first_of(spaces, begin) - begin);
+    for (char& c : software)
+      if (c < 0x20 || c > 0x7E) c = '?';
+    const std::size_t end = line.find('\n');
+    return end == std::string::npos ? 0 : at + end + 1;
+  }
+  void packets(const octets& data, std::size_t at) {
     while (at + 6 <= data.size()) {
-      const std::size_t length =
-          std::size_t{data[at]} << 24 | static_cast<std::size_t>(data[at + 1] << 16 | data[at + 2] << 8 | data[at + 3]);
+      const std::size_t length = number_at(data, at), padding = data[at + 4], end = at + 4 + length;
       const unsigned kind = data[at + 5];
-      if (length < data[at + 4] + 2u || length > 35000 || kind == 0 || (kind > 4 && kind < 20) || kind > 49) return;
-      if (kind >= 20) exchange.emplace_back(at, at + 4 + length);
-      if (kind == 21 && at + 4 + length <= data.size()) clear_end = static_cast<std::int64_t>(at + 4 + length);
+      if (length < padding + 2 || length > 35000 || kind == 0 || (kind > 4 && kind < 20) || kind > 49) return;
+      if (kind >= 20) exchange.emplace_back(at, end);
+      if (kind == 20 && !has_kexinit && end <= data.size()) {
+        has_kexinit = true;
+        read_lists(slice(data, at + 5, end - padding));
+      }
+      if (kind == 21 && end <= data.size()) clear_end = static_cast<std::int64_t>(end);
       if (kind == 21) return;
+      at = end;
+    }
+  }
+  void read_lists(const octets& payload) {
+    std::size_t at = 17;  // message number and cookie
+    for (unsigned list = 0; list < 8; ++list) {
+      const std::size_t length = at + 4 <= payload.size() ? number_at(payload, at) : payload.size();
+      if (length > payload.size() || at + 4 + length > payload.size()) return lists.clear();
+      lists.push_back(slice(payload, at + 4, at + 4 + length));
       at += 4 + length;
     }
+  }
+  static std::size_t number_at(const octets& data, std::size_t at) {
+    return std::size_t{data[at]} << 24 |
+           static_cast<std::size_t>(data[at + 1] << 16 | data[at + 2] << 8 | data[at + 3]);
   }
 };
 
@@ -165,7 +212,11 @@ inline answers expected(const segments& packets, const ports& of) {
   answers out = ask(plain, of);
   if (out.at("tls_detected") == "true") {
     const tls_side a(forward.data), b(backward.data);
-    out["tls_handshake_packets"] = std::to_string(forward.bringing(a.counted()) + backward.bringing(b.counted()));
+    // When both open with a ClientHello the initiator is the client, and the other is nothing.
+    const bool two_clients = a.opens_with == 1 && b.opens_with == 1, forward_began = packets[0].forward;
+    std::size_t bringing = two_clients && !forward_began ? 0 : forward.bringing(a.counted());
+    if (!two_clients || !forward_began) bringing += backward.bringing(b.counted());
+    out["tls_handshake_packets"] = std::to_string(bringing);
   }
   if (out.at("ssh_detected") == "true") {
     const ssh_side a(forward.data), b(backward.data);

@@ -2,6 +2,7 @@
 // records run out; what a flow costs that speaks none of the protocols.
 #include <doctest/doctest.h>
 
+#include <map>
 #include <memory>
 
 #include "joyfuljay.hpp"
