@@ -304,6 +304,61 @@ TEST_CASE("the window of a direction ends at 16,384 bytes") {
   }
 }
 
+// ---- What is sent to be read in two ways
+
+TEST_CASE("a SYN behind the end of both streams changes nothing but what is counted") {
+  const octets secret(40, 0xAA);
+  const octets client = ascii("SSH-2.0-client\r\n") + kexinit(lists_of("client")) + ssh_packet(21, 0) + secret;
+  const octets server = ascii("SSH-2.0-server\r\n") + kexinit(lists_of("server")) + ssh_packet(21, 0) + secret;
+  const segments ssh = pieces_of(true, client_start, client) + pieces_of(false, server_start, server);
+  const octets ccs_and_data = change_cipher_spec() + application_data();
+  const segments tls = pieces_of(true, client_start, hello_named(4) + ccs_and_data) +
+                       pieces_of(false, server_start, handshake(message(server_hello{})) + ccs_and_data);
+  for (const segments& talk : {ssh, tls, opening() + ssh, opening() + tls})
+    for (const bool forward : {true, false})
+      for (const std::uint8_t flags : {fb::tcp_syn, static_cast<std::uint8_t>(fb::tcp_syn | fb::tcp_ack)}) {
+        const segments late = {{forward, 77777, {}, flags},
+                               {forward, 77778, handshake(message(client_hello{}))},
+                               {true, client_start + 9000, octets(30, 1)},
+                               {false, server_start + 9000, octets(30, 1)}};
+        answers wanted = ask(talk);
+        const answers got = ask(talk + late);
+        const bool is_ssh = wanted.at("ssh_detected") == "true";
+        wanted.erase("ssh_encrypted_packets");
+        CHECK(difference(got, wanted) == "");
+        CHECK(got.at("ssh_encrypted_packets") == (is_ssh ? "5" : "0"));  // one that brings NEWKEYS and more, each way
+      }
+}
+
+TEST_CASE("both sides may begin with a SYN, and urgent data is data") {
+  const octets client = ascii("SSH-2.0-client\r\n"), server = ascii("SSH-2.0-server\r\n");
+  const segments both = {{true, client_start - 1, {}, fb::tcp_syn}, {false, server_start - 1, {}, fb::tcp_syn}};
+  segments talk = both + pieces_of(false, server_start, server, 5) + pieces_of(true, client_start, client, 5);
+  for (segment& s : talk)
+    if (!s.payload.empty()) s.flags = fb::tcp_urg | fb::tcp_ack;
+  const answers got = ask(talk);
+  CHECK(got.at("ssh_client_software") == "client");
+  CHECK(got.at("ssh_server_software") == "server");
+  CHECK(difference(got, expected(talk, {})) == "");
+}
+
+TEST_CASE("a port that is used again is another flow with a handshake of its own") {
+  jj::engine<crowded>& engine = fresh_engine<crowded>();
+  std::vector<std::string> names;
+  const auto sink = [&names](const auto& row, const auto&, jj::end_reason) { names.push_back(shown(row.tls_sni)); };
+  for (const unsigned host : {1u, 2u}) {
+    for (const segment& s : opening() + pieces_of(true, client_start, hello_named(host), 20)) feed(engine, 1, s, sink);
+    feed(engine, 1, {false, server_start, {}, fb::tcp_rst}, sink);
+  }
+  engine.flush(sink);
+  CHECK(names == std::vector<std::string>{"host1", "host2"});
+}
+
+TEST_CASE("without a SYN a port that is used again is the same flow, whose first handshake counts") {
+  const segments first = conversation(hello_named(1), {}), second = pieces_of(true, 1u << 30, hello_named(2));
+  CHECK(ask(first + second).at("tls_sni") == "host1");
+}
+
 // ---- When something runs out
 
 TEST_CASE("a hole that never closes costs the handshake and says so; one that closes costs nothing") {

@@ -27,7 +27,7 @@ run() {
   "$work/tests" > "$work/tests.log" || { tail -n 20 "$work/tests.log" && return 1; }
   "$work/make_capture" "$work/made.pcap" 1
   for target in "$work"/fuzz_*; do
-    [ ! -x "$target" ] || "$target" --rounds 300 > /dev/null || return 1
+    [ ! -x "$target" ] || "$target" --rounds 300 ${COVERAGE_CORPUS:+$(find "$COVERAGE_CORPUS/${target##*_}" -type f)} > /dev/null || return 1
   done
   local capture # some captures are damaged on purpose: jj says so, and goes on
   for capture in "$work/made.pcap" "${captures[@]}"; do

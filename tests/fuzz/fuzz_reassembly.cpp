@@ -70,10 +70,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   segments packets;
   bool may_have_ended = false;  // then a SYN opens another flow
+  bool has_payload = false, has_late_syn = false;
   for (; size >= record_length && packets.size() < most_segments; data += record_length, size -= record_length) {
     const segment s = made(data, streams);
     may_have_ended = may_have_ended || (s.flags & (fb::tcp_fin | fb::tcp_rst)) != 0;
-    if (!may_have_ended || (s.flags & fb::tcp_syn) == 0) packets.push_back(s);
+    const bool is_syn = (s.flags & fb::tcp_syn) != 0;
+    if (may_have_ended && is_syn) continue;
+    packets.push_back(s);
+    has_late_syn = has_late_syn || (is_syn && has_payload);
+    has_payload = has_payload || !s.payload.empty();
   }
   if ((settings & 1) == 0)
     packets = packets + pieces_of(true, starts[0], streams[0]) + pieces_of(false, starts[1], streams[1]);
@@ -81,7 +86,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const ports of{static_cast<std::uint16_t>((settings & 2) != 0 ? 22 : 40000),
                  static_cast<std::uint16_t>((settings & 4) != 0 ? 22 : 443)};
   const answers told = ask(packets, of);
-  if (told.at("handshake_dropped") == "true") return 0;
+  // A SYN that says who is the client behind a KEXINIT comes too late for its HASSH.
+  if (told.at("handshake_dropped") == "true" || (has_late_syn && told.at("ssh_detected") == "true")) return 0;
   const std::string wrong = difference(told, stream_model::expected(packets, of));
   if (!wrong.empty()) must_not(wrong.c_str());
   return 0;
