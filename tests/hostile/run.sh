@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Cuts and flips of every packet under the sanitizers, for this machine and as far as compilers allow for one of 32 bits:
-# see damage.cpp. And a long run: see soak.cpp. run.sh [--strict] [SECONDS [CAPTURE...]]. SOAK=1000: millions of packets.
+# see damage.cpp. A long run: soak.cpp.
+# Four engines under the thread sanitizer: threads.cpp. run.sh [--strict] [SECONDS [CAPTURE...]]. SOAK=1000: millions of packets.
 # Captures not named are those beside the repository, or, where there are none, what the generator makes.
 # shellcheck source=tests/checks.sh disable=SC2034,SC2054,SC2317  # a flag with commas; `note` is read by check; functions are called by name
 . "$(dirname "$0")/../checks.sh"
@@ -42,7 +43,12 @@ soak() {
     note+="${note:+; }$which groups: $(tail -n 1 "$work/out")"
   done
 }
+threads() {
+  c++ -std=c++17 -O1 -g -fsanitize=thread "${warnings[@]}" "-I$root" "$here/threads.cpp" -o "$work/threads" -pthread &&
+    "$work/threads" > "$work/out" && note=$(cat "$work/out")
+}
 check damage c++
 check damage_32_bits clang++
 check soak c++
+check threads c++
 exit $((failed > 0))
