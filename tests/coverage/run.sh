@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Line and branch coverage of joyfuljay.hpp: all tests, every fuzz target on made-up inputs, and jj on captures, built
 # with clang's source-based coverage, which counts the instances of a template together. run.sh [--strict] [CAPTURE...]
-# What is known to be left is in gaps.md. Prints the figures and leaves the lines that nothing reached in COVERAGE_GAPS, when that names a file.
+# COVERAGE_CORPUS: a folder with a folder of inputs for each fuzz target, run as well. What is known to be left is in gaps.md. Prints the figures and leaves the lines that nothing reached in COVERAGE_GAPS, when that names a file.
 # shellcheck source=tests/checks.sh disable=SC2034,SC2317  # `note` is read by check; functions are called by name
 . "$(dirname "$0")/../checks.sh"
 captures=("$@")
