@@ -4227,7 +4227,7 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
         count_encrypted(record(flow).ssh, p);
       }
   }
-  /// A SYN may still change who is the client: until the packet after it nothing is settled.
+  /// Behind the end of both streams a SYN no longer changes who is the client.
   void settle(slot& flow) const {
     constexpr std::uint8_t marks = slot::settled | slot::settled_ssh;
     flow.handshake_marks = static_cast<std::uint8_t>(flow.handshake_marks & ~marks);

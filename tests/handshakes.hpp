@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <map>
+#include <initializer_list>
 #include <random>
 #include <string>
 #include <type_traits>
@@ -254,7 +254,39 @@ inline segments conversation(const octets& client, const octets& server, std::si
 
 // ---- Answers
 
-using answers = std::map<std::string, std::string>;
+/// Values by name, in the order in which they were given. (Not a std::map, whose work is done inside the library: fuzz
+/// targets that look for uninitialised memory need all code instrumented.)
+class answers {
+ public:
+  using entry = std::pair<std::string, std::string>;
+  answers() = default;
+  answers(std::initializer_list<entry> entries) : entries_(entries) {}
+
+  std::vector<entry>::const_iterator find(const std::string& name) const {
+    return std::find_if(entries_.begin(), entries_.end(), [&](const entry& e) { return e.first == name; });
+  }
+  /// "missing" when it is.
+  std::string at(const std::string& name) const {
+    const auto found = find(name);
+    return found == end() ? "missing" : found->second;
+  }
+  std::string& operator[](const std::string& name) {
+    const auto found = find(name);
+    if (found != end()) return entries_[static_cast<std::size_t>(found - begin())].second;
+    entries_.emplace_back(name, "");
+    return entries_.back().second;
+  }
+  void erase(const std::string& name) {
+    const auto found = find(name);
+    if (found != end()) entries_.erase(found);
+  }
+  void clear() { entries_.clear(); }
+  std::vector<entry>::const_iterator begin() const { return entries_.begin(); }
+  std::vector<entry>::const_iterator end() const { return entries_.end(); }
+
+ private:
+  std::vector<entry> entries_;
+};
 
 inline std::string shown(bool value) { return value ? "true" : "false"; }
 inline std::string shown(const jj::text_view& value) { return {value.characters, value.length}; }
@@ -273,9 +305,7 @@ template <class Row> answers answers_of(const Row& row) {
 inline std::string difference(const answers& got, const answers& wanted) {
   std::string out;
   for (const auto& [name, value] : wanted) {
-    const auto found = got.find(name);
-    if (found == got.end() || found->second != value)
-      out += name + ": " + (found == got.end() ? "missing" : found->second) + " is not " + value + "\n";
+    if (got.at(name) != value) out += name + ": " + got.at(name) + " is not " + value + "\n";
   }
   return out;
 }

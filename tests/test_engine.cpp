@@ -310,6 +310,23 @@ TEST_CASE("the secret is set before the first frame or not at all") {
   CHECK_FALSE(engine.seed({5, 6}));
 }
 
+TEST_CASE("rows do not depend on the secret, full tables included") {
+  const auto rows = [](const jj::hash_key& key) {
+    const auto engine = std::make_unique<jj::engine<four_groups>>();
+    engine->seed(key);
+    std::string text;
+    const auto sink = [&text](const auto& row, const auto&, end_reason why) {
+      jj::write_json([&](const char* c, std::size_t length) { text.append(c, length); }, row);
+      text += jj::end_reason_names[static_cast<int>(why)];
+    };
+    for (std::uint32_t at = 0; at < 4000; ++at) engine->feed(udp(at * 7 % 900 / 3, at % 3 != 0, at, at % 200), sink);
+    CHECK(engine->statistics().evicted_for_slot > 0);
+    engine->flush(sink);
+    return text;
+  };
+  CHECK(rows({1, 2}) == rows({0xFEDCBA9876543210, 0x0123456789ABCDEF}));
+}
+
 TEST_CASE("a C function can be the sink") {
   using engine_type = jj::engine<totals_only>;
   const auto engine = make_engine<totals_only>();
@@ -458,11 +475,12 @@ TEST_CASE("no chain of flows under one hash grows without bound") {
 
 namespace {
 
-made_frame fragment(std::uint16_t id, unsigned offset, bool more, std::int64_t at_ns) {
+made_frame fragment(std::uint16_t id, unsigned offset, bool more, std::int64_t at_ns,
+                    std::uint16_t source_port = client_port) {
   fb::ipv4_header h = header_of(1, true);
   h.id = id;
   h.flags_and_offset = static_cast<std::uint16_t>((more ? fb::more_fragments : 0) | offset);
-  const fb::octets first = fb::udp(client_port, server_port, fb::zeros(72));
+  const fb::octets first = fb::udp(source_port, server_port, fb::zeros(72));
   return {fb::ipv4(h, fb::ip_protocol::udp, offset == 0 ? first : fb::zeros(80)), start + at_ns};
 }
 
@@ -479,6 +497,32 @@ TEST_CASE("later fragments join the flow of their first, in time; others are flo
   CHECK(engine->statistics().fragments_followed == 2);
   CHECK(engine->statistics().fragments_orphaned == 2);
   CHECK(engine->statistics().flows_created == 2);
+}
+
+TEST_CASE("an id that is used again belongs to the datagram whose first fragment came last") {
+  const auto engine = make_engine<patient>();
+  engine->feed(fragment(7, 0, true, 0, 1001), ignore);
+  CHECK(engine->feed(fragment(7, 10, true, 1), ignore).flow.port(jj::fwd) == 1001);
+  engine->feed(fragment(7, 0, true, 2, 1002), ignore);
+  CHECK(engine->feed(fragment(7, 20, false, 3), ignore).flow.port(jj::fwd) == 1002);
+  CHECK(engine->feed(fragment(7, 30, false, 4), ignore).flow.port(jj::fwd) == 1002);
+  CHECK(engine->statistics().fragments_followed == 3);
+}
+
+TEST_CASE("fragments that overlap, repeat, reach beyond 65,535 bytes or come before the first count as they come") {
+  const auto engine = make_engine<patient>();
+  std::uint64_t bytes = 0, packets = 0;
+  const auto sink = [&](const auto& row, const auto& flow, end_reason) {
+    if (flow.port(jj::fwd) != 0) bytes += row.total_bytes, packets += flow.packets();
+  };
+  engine->feed(fragment(7, 10, true, 0), sink);  // a flow of its own
+  engine->feed(fragment(7, 0, true, 1), sink);
+  for (const unsigned offset : {10u, 10u, 5u, 1u, 0x1FFFu, 0x1FF8u}) engine->feed(fragment(7, offset, true, 2), sink);
+  engine->feed(fragment(7, 20, false, 3), sink);
+  engine->flush(sink);
+  CHECK(packets == 8);
+  CHECK(bytes == 8 * 100);
+  CHECK(engine->statistics().fragments_orphaned == 1);
 }
 
 struct one_fragment : four_groups {

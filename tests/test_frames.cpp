@@ -7,6 +7,7 @@
 #include <string>
 
 #include "joyfuljay.hpp"
+#include "tests/packets.hpp"
 #include "tools/frame_builder.hpp"
 
 namespace jj = joyfuljay;
@@ -15,6 +16,9 @@ using fb::operator+;
 using fb::octets;
 using jj::link_type;
 using jj::verdict;
+using packets::every_link;
+using packets::is_sound;
+using packets::same;
 
 namespace {
 
@@ -24,10 +28,6 @@ constexpr fb::address6 client6{0x20, 1, 0x0D, 0xB8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
 constexpr std::uint16_t client_port = 40000, server_port = 443;
 constexpr std::uint8_t fin_psh_ack = fb::tcp_fin | fb::tcp_psh | fb::tcp_ack;
 constexpr std::size_t tcp_options = 12;
-constexpr link_type every_link[] = {link_type::null,        link_type::ethernet,  link_type::ppp,   link_type::raw_bsd,
-                                    link_type::raw_openbsd, link_type::ppp_hdlc,  link_type::pppoe, link_type::raw,
-                                    link_type::loop,        link_type::linux_sll, link_type::ipv4,  link_type::ipv6,
-                                    link_type::linux_sll2};
 
 octets some_tcp(std::size_t payload = 5) {
   fb::tcp_header h;
@@ -76,23 +76,6 @@ struct parsed {
   parsed(const parsed&) = delete;
   parsed& operator=(const parsed&) = delete;
 };
-
-bool same_place(jj::bytes a, const std::uint8_t* a_base, jj::bytes b, const std::uint8_t* b_base) {
-  return a.length == b.length && (a.empty() || a.data - a_base == b.data - b_base);
-}
-/// Every field that the parser fills.
-bool same(const jj::packet& a, const std::uint8_t* a_base, const jj::packet& b, const std::uint8_t* b_base) {
-  const bool is_fragment = a.is_first_fragment || a.is_later_fragment;
-  return a.time_ns == b.time_ns && a.ip_len == b.ip_len && a.payload_len == b.payload_len &&
-         a.tcp_flags == b.tcp_flags && a.has_tcp_header == b.has_tcp_header && a.frame_len == b.frame_len &&
-         a.is_ethernet == b.is_ethernet && a.is_first_fragment == b.is_first_fragment &&
-         a.is_later_fragment == b.is_later_fragment && a.ip_version == b.ip_version && a.protocol == b.protocol &&
-         (!is_fragment || (a.fragment_protocol == b.fragment_protocol && a.fragment_id == b.fragment_id)) &&
-         a.source_port == b.source_port && a.target_port == b.target_port &&
-         std::equal(a.source, a.source + 2, b.source) && std::equal(a.target, a.target + 2, b.target) &&
-         same_place(a.network, a_base, b.network, b_base) && same_place(a.transport, a_base, b.transport, b_base) &&
-         same_place(a.payload, a_base, b.payload, b_base);
-}
 
 // ---- Frames of every kind
 
@@ -268,46 +251,6 @@ bool ignores_what_follows(const octets& frame, std::size_t captured, std::uint32
   return true;
 }
 
-bool lies_in(jj::bytes view, const std::uint8_t* data, std::size_t length) {
-  if (view.empty()) return true;
-  const std::size_t from = static_cast<std::size_t>(view.data - data);
-  return view.data >= data && from <= length && view.length <= length - from;
-}
-/// What holds for every packet that is counted.
-bool is_sound(const jj::packet& p, const std::uint8_t* data, std::size_t captured) {
-  const bool has_ports = !p.is_later_fragment && (p.protocol == 6 || p.protocol == 17);
-  return lies_in(p.network, data, captured) && lies_in(p.transport, data, captured) &&
-         lies_in(p.payload, data, captured) && !p.network.empty() && p.payload.length <= p.payload_len &&
-         p.payload_len < p.ip_len && p.frame_len >= captured && (p.ip_version == 4 || p.ip_version == 6) &&
-         p.network.data[0] >> 4 == p.ip_version && !(p.is_first_fragment && p.is_later_fragment) &&
-         p.has_tcp_header == (p.protocol == 6 && !p.is_later_fragment) && (p.has_tcp_header || p.tcp_flags == 0) &&
-         (has_ports || (p.source_port == 0 && p.target_port == 0)) && (!p.is_later_fragment || p.transport.empty()) &&
-         (p.ip_version == 6 || (p.source[0] == 0 && p.target[0] == 0 && p.source[1] <= 0xFFFFFFFF));
-}
-
-template <link_type Fixed> verdict parse_fixed(const sample& s, jj::packet& p) {
-  return jj::parse_frame<Fixed>({s.data.data(), s.data.size(), 0, 77, link_type::per_frame}, p);
-}
-verdict parse_with_fixed_link(const sample& s, jj::packet& p) {
-  switch (s.link) {
-    case link_type::null: return parse_fixed<link_type::null>(s, p);
-    case link_type::ethernet: return parse_fixed<link_type::ethernet>(s, p);
-    case link_type::ppp: return parse_fixed<link_type::ppp>(s, p);
-    case link_type::raw_bsd: return parse_fixed<link_type::raw_bsd>(s, p);
-    case link_type::raw_openbsd: return parse_fixed<link_type::raw_openbsd>(s, p);
-    case link_type::ppp_hdlc: return parse_fixed<link_type::ppp_hdlc>(s, p);
-    case link_type::pppoe: return parse_fixed<link_type::pppoe>(s, p);
-    case link_type::raw: return parse_fixed<link_type::raw>(s, p);
-    case link_type::loop: return parse_fixed<link_type::loop>(s, p);
-    case link_type::linux_sll: return parse_fixed<link_type::linux_sll>(s, p);
-    case link_type::ipv4: return parse_fixed<link_type::ipv4>(s, p);
-    case link_type::ipv6: return parse_fixed<link_type::ipv6>(s, p);
-    case link_type::linux_sll2: return parse_fixed<link_type::linux_sll2>(s, p);
-    case link_type::per_frame: break;
-  }
-  return verdict::refused;
-}
-
 }  // namespace
 
 // ---- Link layers
@@ -338,7 +281,7 @@ TEST_CASE("a link type fixed at compile time reads like the same one said by eac
     CAPTURE(s.name);
     const parsed expected(s.data, s.link);
     jj::packet fixed{};
-    CHECK(parse_with_fixed_link(s, fixed) == verdict::counted);
+    CHECK(packets::parse_with_fixed_link({s.data.data(), s.data.size(), 0, 77, s.link}, fixed) == verdict::counted);
     CHECK(same(fixed, s.data.data(), expected.packet, expected.data.data()));
   }
 }

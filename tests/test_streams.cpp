@@ -2,181 +2,19 @@
 // records run out; what a flow costs that speaks none of the protocols.
 #include <doctest/doctest.h>
 
+#include <map>
 #include <memory>
-#include <set>
 
 #include "joyfuljay.hpp"
 #include "tests/handshakes.hpp"
+#include "tests/stream_model.hpp"
 
 namespace jj = joyfuljay;
 namespace fb = frame_builder;
 using namespace handshakes;
+using stream_model::expected;
 
 namespace {
-
-// ---- The model: one direction of a flow, byte by byte, as the reference puts it together
-
-constexpr std::int64_t window = 16384;
-
-std::int64_t signed_difference(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b); }
-
-struct model_stream {
-  struct arrival {
-    std::int64_t end;              ///< offset behind the last byte on the wire
-    std::set<std::int64_t> fresh;  ///< offsets that this packet was first to bring
-    std::int64_t contiguous;       ///< length of what is there without a gap, once it has arrived
-  };
-  std::map<std::int64_t, std::uint8_t> there;
-  std::vector<arrival> packets;
-  octets data;
-
-  model_stream(const segments& all, bool forward) {
-    bool has_base = false;
-    std::uint32_t base = 0;
-    std::vector<std::uint32_t> behind_syn;
-    std::int64_t highest = 0, contiguous = 0;
-    for (const segment& s : all) {
-      if (s.forward != forward || (s.flags & fb::tcp_rst) != 0) continue;
-      const bool is_syn = (s.flags & fb::tcp_syn) != 0;
-      const std::uint32_t sequence = s.sequence + (is_syn ? 1 : 0);
-      if (is_syn && !has_base) behind_syn.push_back(sequence);
-      if (s.payload.empty()) continue;
-      if (!has_base) {
-        base = sequence;
-        for (const std::uint32_t candidate : behind_syn) {
-          const std::int64_t ahead = signed_difference(sequence, candidate);
-          if (ahead >= 0 && ahead < window) base = candidate;
-        }
-        has_base = true;
-      }
-      const std::int64_t start =
-          highest + static_cast<std::int32_t>(sequence - base - static_cast<std::uint32_t>(highest));
-      const std::int64_t end = start + static_cast<std::int64_t>(s.payload.size());
-      highest = std::max(highest, end);
-      arrival now{end, {}, 0};
-      for (std::size_t at = 0; at < std::min(s.payload.size(), s.captured); ++at) {
-        const std::int64_t offset = start + static_cast<std::int64_t>(at);
-        if (offset < 0 || offset >= window || !there.emplace(offset, s.payload[at]).second) continue;
-        now.fresh.insert(offset);
-      }
-      while (there.count(contiguous) != 0) data.push_back(there[contiguous++]);
-      now.contiguous = contiguous;
-      packets.push_back(now);
-    }
-  }
-  using ranges = std::vector<std::pair<std::int64_t, std::int64_t>>;
-
-  std::size_t bringing(const ranges& wanted) const {
-    std::size_t count = 0;
-    for (const arrival& p : packets) {
-      const auto brings = [&](const std::pair<std::int64_t, std::int64_t>& range) {
-        const auto first = p.fresh.lower_bound(range.first);
-        return first != p.fresh.end() && *first < std::min<std::int64_t>(range.second, std::int64_t(data.size()));
-      };
-      count += std::any_of(wanted.begin(), wanted.end(), brings);
-    }
-    return count;
-  }
-  std::size_t beyond(std::int64_t offset) const {
-    return static_cast<std::size_t>(std::count_if(packets.begin(), packets.end(), [offset](const arrival& p) {
-      return p.contiguous >= offset && p.end > offset;
-    }));
-  }
-};
-
-/// The handshake records of a direction, and the hello that it opens with: 1, 2, or 0 for none.
-struct tls_side {
-  model_stream::ranges records;
-  unsigned opens_with = 0;
-
-  explicit tls_side(const octets& data) {
-    octets messages;
-    for (std::size_t at = 0; at + 5 <= data.size();) {
-      const unsigned type = data[at];
-      const std::size_t length = static_cast<std::size_t>(data[at + 3] << 8 | data[at + 4]);
-      if (type < 20 || type > 24 || data[at + 1] != 3 || data[at + 2] > 4 || length > 18432 || type == 23) break;
-      if (records.empty() && type != 22 && type != 21) break;
-      const std::size_t end = std::min(at + 5 + length, data.size());
-      if (type == 22) {
-        records.emplace_back(at, at + 5 + length);
-        messages = messages + slice(data, at + 5, end);
-      }
-      if (type == 20 && !is_whole(messages)) return;  // amid the first message
-      at += 5 + length;
-    }
-    const bool is_hello = messages.size() >= 6 && (messages[1] != 0 || messages[2] != 0 || messages[3] >= 2);
-    if (is_hello && (messages[0] == 1 || messages[0] == 2) && messages[4] == 3 && messages[5] <= 4)
-      opens_with = messages[0];
-  }
-  /// The records, when they begin with a hello.
-  model_stream::ranges counted() const { return opens_with == 0 ? model_stream::ranges{} : records; }
-  static bool is_whole(const octets& m) {
-    return m.size() >= 4 && m.size() - 4 >= static_cast<std::size_t>(m[1] << 16 | m[2] << 8 | m[3]);
-  }
-};
-
-/// The packets of a direction with message numbers of a key exchange, and where NEWKEYS ends.
-struct ssh_side {
-  model_stream::ranges exchange;
-  std::int64_t clear_end = -1;
-
-  explicit ssh_side(const octets& data) {
-    std::size_t at = 0;
-    const auto line_at = [&data](std::size_t from) {
-      return std::string(data.begin() + static_cast<std::ptrdiff_t>(from), data.end()).substr(0, 255);
-    };
-    while (at <= 1024 && line_at(at).compare(0, 4, "SSH-") != 0) {
-      const auto end = std::find(data.begin() + static_cast<std::ptrdiff_t>(at), data.end(), '\n');
-      if (end == data.end()) return;
-      at = static_cast<std::size_t>(end - data.begin()) + 1;
-    }
-    const std::size_t end = at <= 1024 ? line_at(at).find('\n') : std::string::npos;
-    if (end == std::string::npos || line_at(at).compare(4, 4, "2.0-") != 0) return;  // the only version made here
-    at += end + 1;
-    while (at + 6 <= data.size()) {
-      const std::size_t length =
-          std::size_t{data[at]} << 24 | static_cast<std::size_t>(data[at + 1] << 16 | data[at + 2] << 8 | data[at + 3]);
-      const unsigned kind = data[at + 5];
-      if (length < data[at + 4] + 2u || length > 35000 || kind == 0 || (kind > 4 && kind < 20) || kind > 49) return;
-      if (kind >= 20) exchange.emplace_back(at, at + 4 + length);
-      if (kind == 21 && at + 4 + length <= data.size()) clear_end = static_cast<std::int64_t>(at + 4 + length);
-      if (kind == 21) return;
-      at += 4 + length;
-    }
-  }
-};
-
-/// What the engine must say: the features of the assembled streams in one segment each, and the model's counts.
-answers expected(const segments& packets, const ports& of) {
-  const model_stream forward(packets, true), backward(packets, false);
-  segments plain;
-  for (const segment& s : packets)
-    if ((s.flags & fb::tcp_syn) != 0) {
-      plain.push_back({s.forward, s.forward ? client_start - 1 : server_start - 1, {}, s.flags});
-      break;
-    }
-  if (plain.empty()) plain.push_back({packets[0].forward, 5, {}, fb::tcp_ack});
-  // The initiator is the sender of the first packet, whatever that was.
-  if (packets[0].forward != plain[0].forward) plain.insert(plain.begin(), {packets[0].forward, 5, {}, fb::tcp_ack});
-  plain.push_back({true, client_start, forward.data});
-  plain.push_back({false, server_start, backward.data});
-  answers out = ask(plain, of);
-  if (out.at("tls_detected") == "true") {
-    const tls_side a(forward.data), b(backward.data);
-    out["tls_handshake_packets"] = std::to_string(forward.bringing(a.counted()) + backward.bringing(b.counted()));
-  }
-  if (out.at("ssh_detected") == "true") {
-    const ssh_side a(forward.data), b(backward.data);
-    out["ssh_kex_packets"] = std::to_string(forward.bringing(a.exchange) + backward.bringing(b.exchange));
-    std::size_t encrypted = 0;
-    if (a.clear_end >= 0) encrypted += forward.beyond(a.clear_end);
-    if (b.clear_end >= 0) encrypted += backward.beyond(b.clear_end);
-    out["ssh_encrypted_packets"] = std::to_string(encrypted);
-  }
-  // What is held at the end was lost; but a stream may be over before.
-  out.erase("handshake_dropped");
-  return out;
-}
 
 // ---- Random traffic
 
@@ -464,6 +302,61 @@ TEST_CASE("the window of a direction ends at 16,384 bytes") {
     CHECK(got.at("tls_sni") == (slack <= 0 ? "edge" : ""));
     CHECK(got.at("tls_detected") == "true");
   }
+}
+
+// ---- What is sent to be read in two ways
+
+TEST_CASE("a SYN behind the end of both streams changes nothing but what is counted") {
+  const octets secret(40, 0xAA);
+  const octets client = ascii("SSH-2.0-client\r\n") + kexinit(lists_of("client")) + ssh_packet(21, 0) + secret;
+  const octets server = ascii("SSH-2.0-server\r\n") + kexinit(lists_of("server")) + ssh_packet(21, 0) + secret;
+  const segments ssh = pieces_of(true, client_start, client) + pieces_of(false, server_start, server);
+  const octets ccs_and_data = change_cipher_spec() + application_data();
+  const segments tls = pieces_of(true, client_start, hello_named(4) + ccs_and_data) +
+                       pieces_of(false, server_start, handshake(message(server_hello{})) + ccs_and_data);
+  for (const segments& talk : {ssh, tls, opening() + ssh, opening() + tls})
+    for (const bool forward : {true, false})
+      for (const std::uint8_t flags : {fb::tcp_syn, static_cast<std::uint8_t>(fb::tcp_syn | fb::tcp_ack)}) {
+        const segments late = {{forward, 77777, {}, flags},
+                               {forward, 77778, handshake(message(client_hello{}))},
+                               {true, client_start + 9000, octets(30, 1)},
+                               {false, server_start + 9000, octets(30, 1)}};
+        answers wanted = ask(talk);
+        const answers got = ask(talk + late);
+        const bool is_ssh = wanted.at("ssh_detected") == "true";
+        wanted.erase("ssh_encrypted_packets");
+        CHECK(difference(got, wanted) == "");
+        CHECK(got.at("ssh_encrypted_packets") == (is_ssh ? "5" : "0"));  // one that brings NEWKEYS and more, each way
+      }
+}
+
+TEST_CASE("both sides may begin with a SYN, and urgent data is data") {
+  const octets client = ascii("SSH-2.0-client\r\n"), server = ascii("SSH-2.0-server\r\n");
+  const segments both = {{true, client_start - 1, {}, fb::tcp_syn}, {false, server_start - 1, {}, fb::tcp_syn}};
+  segments talk = both + pieces_of(false, server_start, server, 5) + pieces_of(true, client_start, client, 5);
+  for (segment& s : talk)
+    if (!s.payload.empty()) s.flags = fb::tcp_urg | fb::tcp_ack;
+  const answers got = ask(talk);
+  CHECK(got.at("ssh_client_software") == "client");
+  CHECK(got.at("ssh_server_software") == "server");
+  CHECK(difference(got, expected(talk, {})) == "");
+}
+
+TEST_CASE("a port that is used again is another flow with a handshake of its own") {
+  jj::engine<crowded>& engine = fresh_engine<crowded>();
+  std::vector<std::string> names;
+  const auto sink = [&names](const auto& row, const auto&, jj::end_reason) { names.push_back(shown(row.tls_sni)); };
+  for (const unsigned host : {1u, 2u}) {
+    for (const segment& s : opening() + pieces_of(true, client_start, hello_named(host), 20)) feed(engine, 1, s, sink);
+    feed(engine, 1, {false, server_start, {}, fb::tcp_rst}, sink);
+  }
+  engine.flush(sink);
+  CHECK(names == std::vector<std::string>{"host1", "host2"});
+}
+
+TEST_CASE("without a SYN a port that is used again is the same flow, whose first handshake counts") {
+  const segments first = conversation(hello_named(1), {}), second = pieces_of(true, 1u << 30, hello_named(2));
+  CHECK(ask(first + second).at("tls_sni") == "host1");
 }
 
 // ---- When something runs out

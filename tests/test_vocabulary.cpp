@@ -1,6 +1,7 @@
 // Section 2: borrowed bytes, short texts, lists, and the names of verdicts and end reasons.
 #include <doctest/doctest.h>
 
+#include <initializer_list>
 #include <memory>
 #include <string>
 
@@ -128,6 +129,33 @@ TEST_CASE("a text writes hexadecimal numbers in lower case without leading zeros
     text.append(' ');
   }
   CHECK(str(text) == "0 9 a f 10 9abc def0 ffffffff ");
+}
+
+TEST_CASE("addresses have the text that RFC 5952 recommends") {
+  const auto text_of = [](jj::ip_address::kind form, std::initializer_list<std::uint16_t> groups) {
+    jj::ip_address a;
+    a.form = form;
+    unsigned at = 0;
+    for (const std::uint16_t group : groups) {
+      a.octets[at++] = static_cast<std::uint8_t>(group >> 8);
+      a.octets[at++] = static_cast<std::uint8_t>(group);
+    }
+    const auto text = a.to_text();
+    return std::string(text.characters, text.length);
+  };
+  const auto v6 = jj::ip_address::v6;
+  CHECK(text_of(jj::ip_address::v4, {0xC000, 0x02FF}) == "192.0.2.255");
+  CHECK(text_of(jj::ip_address::pseudonym, {0x0123, 0x4567, 0x89AB, 0xCDEF}) == "0123456789abcdef");
+  CHECK(text_of(v6, {0x2001, 0xDB8, 1, 2, 3, 4, 5, 0xABCD}) == "2001:db8:1:2:3:4:5:abcd");
+  CHECK(text_of(v6, {0, 0, 0, 0, 0, 0, 0, 0}) == "::");
+  CHECK(text_of(v6, {0, 0, 0, 0, 0, 0, 0, 1}) == "::1");
+  CHECK(text_of(v6, {0xFE80, 0, 0, 0, 0, 0, 0, 0}) == "fe80::");
+  CHECK(text_of(v6, {1, 0, 0, 2, 0, 0, 0, 3}) == "1:0:0:2::3");       // the longest run
+  CHECK(text_of(v6, {1, 0, 0, 2, 0, 0, 3, 4}) == "1::2:0:0:3:4");     // the first of equals
+  CHECK(text_of(v6, {1, 0, 2, 3, 4, 5, 6, 7}) == "1:0:2:3:4:5:6:7");  // never a single group
+  CHECK(text_of(v6, {0, 0, 0, 0, 0, 0xFFFF, 0xC000, 0x0201}) == "::ffff:192.0.2.1");
+  CHECK(text_of(v6, {0, 0, 0, 0, 0, 0xFFFE, 0xC000, 0x0201}) == "::fffe:c000:201");
+  CHECK(text_of(v6, {0, 0, 0, 0, 0xFFFF, 0, 0xC000, 0x0201}) == "::ffff:0:c000:201");
 }
 
 TEST_CASE("a list is walked from its first element to its last") {

@@ -2,15 +2,13 @@
 // of the clock, ticks, snapshots, reads, refreshes. Built for libFuzzer (clang -fsanitize=fuzzer) or, with
 // tests/fuzz/replay.cpp, into a program that runs given inputs.
 //
-// Input: one byte of settings, then commands. A command is 7 bytes (link type and action, time step in two forms, wire
-// length in two forms, captured length in 16 bits), and the frame.
+// Input: see frame_commands.hpp.
 #include <cstdlib>
 #include <cstring>
-#include <memory>
-#include <vector>
 
 #include "joyfuljay.hpp"
 #include "tests/audit.hpp"
+#include "tests/fuzz/frame_commands.hpp"
 #include "tests/fuzz/must.hpp"
 
 namespace jj = joyfuljay;
@@ -51,14 +49,8 @@ void choose_settings(unsigned settings) {
   everything::anonymize_addresses = (settings & 16) != 0;
 }
 
-constexpr jj::link_type links[] = {
-    jj::link_type::ethernet, jj::link_type::raw,         jj::link_type::linux_sll, jj::link_type::linux_sll2,
-    jj::link_type::null,     jj::link_type::loop,        jj::link_type::ppp,       jj::link_type::ppp_hdlc,
-    jj::link_type::pppoe,    jj::link_type::ipv4,        jj::link_type::ipv6,      static_cast<jj::link_type>(147),
-    jj::link_type::ethernet, jj::link_type::raw_openbsd, jj::link_type::raw_bsd,   jj::link_type::ethernet};
-
 using engine_type = jj::engine<everything>;
-constexpr std::size_t command_length = 7;
+using frame_commands::command;
 
 class script {
  public:
@@ -74,42 +66,33 @@ class script {
     must(row.conn_truncated || (row.conn_src_total_flows > 0 && row.conn_src_dst_flows > 0));
     must(engine_.reread(flow.ends()).conn_src_total_bytes == row.conn_src_total_bytes);
   }
-  /// Returns how many bytes the command took.
-  std::size_t run(const std::uint8_t* data, std::size_t size) {
-    move_clock(data[1], data[2]);
-    std::size_t captured = static_cast<std::size_t>(data[5] << 8 | data[6]);
-    if (captured > size - command_length) captured = size - command_length;
-    switch (data[0] >> 4) {
-      case 12: engine_.tick(now_ns_, *this, data[3] % 4u); break;
-      case 13: engine_.tick(now_ns_, *this); break;
-      case 14: data[3] == 0xED ? engine_.clear_connections() : static_cast<void>(engine_.refresh(data[3] % 64)); break;
+  void run(const command& c) {
+    const unsigned argument = c.data[3];
+    switch (c.action()) {
+      case 12: engine_.tick(now_ns, *this, argument % 4u); break;
+      case 13: engine_.tick(now_ns, *this); break;
+      case 14:
+        argument == 0xED ? engine_.clear_connections() : static_cast<void>(engine_.refresh(argument % 64));
+        break;
       case 15: engine_.flush(*this); break;
-      default: feed(data, captured);
+      default: feed(c);
     }
     if (const char* const wrong = audit::fault(engine_, seen_)) must_not(wrong);
-    return command_length + captured;
   }
   void end() {
     engine_.flush(*this);
     if (const char* const wrong = audit::fault(engine_, seen_)) must_not(wrong);
     must(engine_.statistics().open_flows == 0);
   }
+  std::int64_t now_ns = 0;
 
  private:
-  void move_clock(unsigned mantissa, unsigned shift) {
-    const std::uint64_t step = std::uint64_t{mantissa} << (shift % 64);
-    now_ns_ = static_cast<std::int64_t>(static_cast<std::uint64_t>(now_ns_) + (shift >= 0xC0 ? 0 - step : step));
-  }
-  void feed(const std::uint8_t* data, std::size_t captured) {
-    const std::uint8_t* const bytes = data + command_length;
-    const std::size_t offset = data[0] >> 4 & 7;  // any alignment, and reading past the end is seen
-    const std::unique_ptr<std::uint8_t[]> exact(new std::uint8_t[offset + captured]);
-    if (captured != 0) std::memcpy(exact.get() + offset, bytes, captured);
-    const std::uint32_t wire_length = std::uint32_t{data[3]} << (data[4] % 24);
-    const auto fed = engine_.feed({exact.get() + offset, captured, wire_length, now_ns_, links[data[0] % 16]}, *this);
+  void feed(const command& c) {
+    const frame_commands::exact_frame exact(c, now_ns);
+    const auto fed = engine_.feed(exact.frame, *this);
     seen_.note(fed);
     must((fed.what == jj::verdict::counted) == static_cast<bool>(fed.flow));
-    if (!fed.flow || data[4] < 0xC0) return;
+    if (!fed.flow || c.data[4] < 0xC0) return;
     must(fed.flow.read<jj::size>().pkt_len_max >= 20);
     must(audit::is_finite_row(fed.flow.read<jj::timing, jj::tls, jj::connection>()));
   }
@@ -120,7 +103,6 @@ class script {
 
   engine_type& engine_;
   audit::account seen_;
-  std::int64_t now_ns_ = 0;
 };
 
 }  // namespace
@@ -132,10 +114,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   choose_settings(data[0]);
   ++data, --size;
   script commands(engine);
-  while (size >= command_length) {
-    const std::size_t taken = commands.run(data, size);
-    data += taken;
-    size -= taken;
+  while (size >= command::header) {
+    const command next(data, size, commands.now_ns);
+    commands.run(next);
+    data += next.length();
+    size -= next.length();
   }
   commands.end();
   return 0;

@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# Cuts and flips of every packet under the sanitizers: see damage.cpp. run.sh [--strict] [SECONDS [CAPTURE...]]
+# Cuts and flips of every packet under the sanitizers, for this machine and as far as compilers allow for one of 32 bits:
+# see damage.cpp. A long run: soak.cpp.
+# Four engines under the thread sanitizer: threads.cpp. run.sh [--strict] [SECONDS [CAPTURE...]]. SOAK=1000: millions of packets.
 # Captures not named are those beside the repository, or, where there are none, what the generator makes.
 # shellcheck source=tests/checks.sh disable=SC2034,SC2054,SC2317  # a flag with commas; `note` is read by check; functions are called by name
 . "$(dirname "$0")/../checks.sh"
@@ -20,5 +22,33 @@ damage() {
   "$work/damage" --seconds "$seconds" "${captures[@]}" > "$work/out" 2> "$work/err" || { tail -n 20 "$work/err" && return 1; }
   note=$(cat "$work/out")
 }
+# clang brings its sanitizers for i386, and needs the headers and libraries of a 32-bit C++ besides.
+damage_32_bits() {
+  local for_32_bits=("${flags[@]}" -m32 -msse2 -mfpmath=sse)
+  if ! echo 'int main() {}' | clang++ -m32 "${flags[@]}" -include new -x c++ - -o "$work/empty" 2> /dev/null; then
+    note="skipped: no 32-bit C++ library (Debian: g++-12-multilib)"
+    echo "$note"
+    [ -z "$strict" ]
+    return
+  fi
+  find_captures && clang++ "${for_32_bits[@]}" "$here/damage.cpp" -o "$work/damage32" || return 1
+  "$work/damage32" --seconds "$seconds" "${captures[@]}" > "$work/out" 2> "$work/err" || { tail -n 20 "$work/err" && return 1; }
+  note=$(cat "$work/out")
+}
+soak() {
+  c++ -std=c++17 -O2 "${warnings[@]}" "-I$root" "$here/soak.cpp" -o "$work/soak" || return 1
+  local which
+  for which in four all; do
+    "$work/soak" "${SOAK:-20}" "$which" > "$work/out" || { cat "$work/out" && return 1; }
+    note+="${note:+; }$which groups: $(tail -n 1 "$work/out")"
+  done
+}
+threads() {
+  c++ -std=c++17 -O1 -g -fsanitize=thread "${warnings[@]}" "-I$root" "$here/threads.cpp" -o "$work/threads" -pthread &&
+    "$work/threads" > "$work/out" && note=$(cat "$work/out")
+}
 check damage c++
+check damage_32_bits clang++
+check soak c++
+check threads c++
 exit $((failed > 0))
