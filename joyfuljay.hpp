@@ -3906,7 +3906,8 @@ template <class Config> struct handshake_buffer {
   };
 };
 
-/// Defined in the tests, where it holds what the engine counts against what its flows hold.
+/// Defined by who looks inside: the tests, which hold what the engine counts against what its flows hold, and
+/// tools/layout.hpp.
 template <class Engine> struct engine_audit;
 
 /// In place of all that, in an engine whose groups ask for no handshake.

@@ -12,7 +12,7 @@
 //   4. extract         frames in, records out
 //   5. live            the same from an interface, and a screen
 //   6. features        the catalogue in four formats
-//   7. footprint       bytes by configuration, group and pool
+//   7. footprint       bytes by configuration, group and pool, or by member
 //   8. main
 #include <algorithm>
 #include <cerrno>
@@ -30,6 +30,7 @@
 
 #include "joyfuljay.hpp"
 #include "tools/capture_file.hpp"  // first: sets the size of file offsets
+#include "tools/layout.hpp"
 #include "tools/several_engines.hpp"
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -92,7 +93,7 @@ struct options {
   std::string salt;
   bool include_flow_id = true, include_splt = true, include_sequences = false;
   bool include_addresses = true, include_ports = true, include_graph = true;
-  bool all = false, quiet = false, unsorted = false;
+  bool all = false, quiet = false, unsorted = false, layout = false;
   std::int64_t jobs = 1;                               // of extract
   std::int64_t workers = 1, run_time_ns = 0;           // of live; 0: until a signal comes
   std::int64_t sort_memory = std::int64_t{256} << 20;  // bytes of records that wait in memory
@@ -110,8 +111,9 @@ const char usage[] =
     "       jj live INTERFACE [--workers N] [--seconds S] [--groups a,b] [--format jsonl|csv] [-o OUT] [--all]\n"
     "               [--set key=value]... [--quiet]\n"
     "       jj features [--format text|csv|json|markdown]\n"
-    "       jj footprint\n"
+    "       jj footprint [--layout]\n"
     "       jj --version\n"
+    "--layout shows the members of a flow slot and of the entries of the pools instead.\n"
     "FILE is a pcap or pcapng file, or - for standard input; each file is a capture of its own.\n"
     "--set keys: flow_timeout, active_timeout, tcp_linger, fragment_timeout (seconds), burst_threshold_ms,\n"
     "            entropy_sample_bytes (of each direction's payload, up to 65535),\n"
@@ -1026,7 +1028,23 @@ template <class Config> void print_footprint(const char* name) {
               f.long_state, f.workspace, (f.engine + f.flow_slots / 2) / f.flow_slots, f.engine);
 }
 
-int footprint() {
+/// Of some group lists, from the shortest slot to the longest; then what the largest preset has beside its slots.
+void print_layouts() {
+  std::printf("Where the members of an open flow, and of what it may hold, are.\n");
+  layout::print_slot<sized_config<>>("Slot without groups");
+  layout::print_slot<sized_config<jj::flow_meta>>("Slot of flow_meta");
+  layout::print_slot<sized_config<jj::flow_meta, jj::tcp>>("Slot of flow_meta, tcp");
+  layout::print_slot<four_groups>("Slot of flow_meta, timing, size, tcp, and of presets::microcontroller");
+  layout::print_slot<jj::presets::gateway>("Slot of presets::gateway");
+  layout::print_slot<jj::presets::router>("Slot of presets::router");
+  std::printf("\nEntries of the other pools of presets::router\n");
+  layout::print_chunk<jj::presets::router>();
+  layout::print_long_state<jj::presets::router>();
+  layout::print_record<jj::presets::router>();
+  layout::print_connections<jj::presets::router>();
+}
+
+void print_footprints() {
   std::printf(
       "Bytes of an engine with its pools. By default: five log chunks and three sample chunks for every two flows, a\n"
       "handshake record for every two, a long state for one in sixteen.\n\n");
@@ -1079,6 +1097,10 @@ int footprint() {
   pool("edges", f.connections.edges, f.connections.edge);
   pool("pair_ports", f.connections.pair_ports, f.connections.pair_port);
   pool("workspace", 1, f.workspace);
+}
+
+int footprint(const options& chosen) {
+  chosen.layout ? print_layouts() : print_footprints();
   if (std::fflush(stdout) == 0) return 0;
   return complain(std::string("cannot write standard output: ") + std::strerror(errno));
 }
@@ -1124,6 +1146,8 @@ int main(int count, char** arguments) {
       chosen.all = chosen.include_sequences = true;
     } else if (argument == "--unsorted") {
       chosen.unsorted = true;
+    } else if (argument == "--layout") {
+      chosen.layout = true;
     } else if (argument == "--quiet" || argument == "-q") {
       chosen.quiet = true;
     } else if (argument == "--help" || argument == "-h") {
@@ -1147,5 +1171,5 @@ int main(int count, char** arguments) {
 
   if (command == "extract") return extract(chosen);
   if (command == "live") return live_view(chosen);
-  return command == "features" ? features(chosen) : footprint();
+  return command == "features" ? features(chosen) : footprint(chosen);
 }

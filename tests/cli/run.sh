@@ -306,13 +306,30 @@ footprint() { # the tables in README are what it prints
     { [ "$(getconf LONG_BIT)" != 64 ] ||
       diff <(sed -n '/<!-- footprint -->/,/<!-- \/footprint -->/{/^|/p}' "$root/README.md") <(grep '^|' out); }
 }
+layout() { # README has the slot of the router as it is printed; padding is what alignment asks for, nothing forgotten
+  "$jj" footprint --layout > out && python '
+import re
+tables = re.findall(r"^(\S.*): (\d+) bytes, and \d+ in other arrays\n\n\|.*\n\|.*\n((?:\|.*\n)+)", open("out").read(), re.M)
+assert len(tables) == 12, len(tables)
+for title, size, body in tables:
+    end = 0
+    for line in body.splitlines():
+        offset, count, name, about = (field.strip() for field in line.strip("|").split("|"))
+        assert about and int(count) < 8 if not name else about, (title, line)
+        assert int(offset) <= end, (title, line)
+        end = max(end, int(offset) + int(count))
+    assert end == int(size), (title, end)' &&
+    { [ "$(getconf LONG_BIT)" != 64 ] ||
+      diff <(sed -n '/<!-- layout -->/,/<!-- \/layout -->/{/^|/p}' "$root/README.md") \
+        <(sed -n '/^Slot of presets::router/,/^Entries/{/^|/p}' out); }
+}
 version() {
   "$jj" --version | grep -qE '^jj [0-9]+\.[0-9]+\.[0-9]+$' && "$jj" --help | grep -q '^usage: jj extract'
 }
 
 for name in wrong_use unreadable one_unreadable_among_others damaged damaged_among_others full_disk output_is_input standard_input \
   pcapng passed_over two_files order temporary_file jobs jobs_unsorted jobs_summary json_lines csv one_csv_header groups connection settings settings_change_nothing_else \
-  unknown_link_type summary catalogue footprint version; do
+  unknown_link_type summary catalogue footprint layout version; do
   check $name python3
 done
 exit $((failed > 0))
