@@ -3892,7 +3892,8 @@ template <class Config> struct handshake_buffer {
   };
 };
 
-/// Defined in the tests, where it holds what the engine counts against what its flows hold.
+/// Defined by who looks inside: the tests, which hold what the engine counts against what its flows hold, and
+/// tools/layout.hpp.
 template <class Engine> struct engine_audit;
 
 /// In place of all that, in an engine whose groups ask for no handshake.
@@ -8507,6 +8508,12 @@ template <class Config> class engine {
     row_for<chosen> result;
     result.compute(summary);
     return result;
+  }
+  /// Counts a flow that another engine reported, so that one engine knows the addresses of several. From its view: `ends`,
+  /// `packets`, and `frame_bytes` of the accumulator wire_bytes.
+  void count_foreign(const flow_ends& ends, const std::uint32_t (&packets)[2], const std::uint64_t (&frame_bytes)[2]) {
+    static_assert(has_connections, "joyfuljay: count_foreign needs the group connection in Config::groups");
+    if (!is_refused()) connections_.tables.count(secret_, ends, packets, frame_bytes);
   }
   /// Forgets all addresses, for a new period of observation. O(table sizes).
   void clear_connections() {

@@ -394,6 +394,37 @@ TEST_CASE("counts against a model, at every report") {
   }
 }
 
+TEST_CASE("flows of several engines counted by one give what one engine gives") {
+  const auto flows = random_flows(3, 40, 600);
+  const auto alone = after(flows);
+  const std::unique_ptr<jj::engine<graph_config>> engines[] = {after({}), after({})};
+  const auto tell_first = [&](const auto&, const auto& view, jj::end_reason) {
+    engines[0]->count_foreign(view.ends(), {view.packets(jj::fwd), view.packets(jj::bwd)},
+                              view.template accumulated<jj::wire_bytes>().frame_bytes);
+  };
+  for (const unsigned half : {0, 1}) {
+    talk::speaker<jj::engine<graph_config>> speaker(*engines[half]);
+    for (const flow& f : flows) {
+      if ((f.from + f.to) % 2 != half) continue;
+      if (half == 0)
+        speaker.say(f, ignore);
+      else
+        speaker.say(f, tell_first);
+    }
+  }
+  engines[1]->flush(tell_first);
+  engines[0]->flush(ignore);
+  refresh(*engines[0]);
+  refresh(*alone);
+  CHECK(engines[0]->connection_statistics().flows == flows.size());
+  CHECK(places(*engines[0], flows) == places(*alone, flows));
+  counts_model model;
+  for (const flow& f : flows) model.add(f);
+  std::size_t wrong = 0;
+  for (const flow& f : flows) wrong += !model.agrees(engines[0]->reread(ends(f.from, f.to, f.port)), f);
+  CHECK(wrong == 0);
+}
+
 // ---- Clustering
 
 TEST_CASE("clustering by hand: a triangle with a tail, whatever the directions") {

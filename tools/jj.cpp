@@ -12,7 +12,7 @@
 //   4. extract         frames in, records out
 //   5. live            the same from an interface, and a screen
 //   6. features        the catalogue in four formats
-//   7. footprint       bytes by configuration, group and pool
+//   7. footprint       bytes by configuration, group and pool, or by member
 //   8. main
 #include <algorithm>
 #include <cerrno>
@@ -23,19 +23,20 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "joyfuljay.hpp"
 #include "tools/capture_file.hpp"  // first: sets the size of file offsets
+#include "tools/layout.hpp"
+#include "tools/several_engines.hpp"
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <unistd.h>
 #endif
 #if defined(__linux__)
-#include <mutex>
-#include <thread>
-
 #include "tools/live.hpp"
 #endif
 
@@ -51,7 +52,7 @@ struct tool_config : jj::default_config {
                     jj::tcp, jj::tls, jj::tls_texts, jj::quic, jj::quic_texts, jj::ssh, jj::dns, jj::fingerprint,
                     jj::entropy, jj::padding, jj::handshake_state, jj::connection, jj::connection_truncation>;
   struct user_data {
-    std::uint64_t number;  // order of creation
+    std::uint64_t number;  // in order of creation
   };
   static constexpr std::size_t max_flows = 262'144;
   static constexpr std::size_t max_fragments = 16'384;
@@ -79,7 +80,6 @@ using tool_engine = jj::engine<tool_config>;
 using tool_row = tool_engine::row;
 using connection_groups = jj::type_list<jj::connection, jj::connection_truncation>;
 using connection_row = jj::row_for<connection_groups>;
-static tool_engine engine;
 
 // ---- 2. Options --------------------------------------------------------------------------------------------------
 
@@ -93,7 +93,8 @@ struct options {
   std::string salt;
   bool include_flow_id = true, include_splt = true, include_sequences = false;
   bool include_addresses = true, include_ports = true, include_graph = true;
-  bool all = false, quiet = false, unsorted = false;
+  bool all = false, quiet = false, unsorted = false, layout = false;
+  std::int64_t jobs = 1;                               // of extract
   std::int64_t workers = 1, run_time_ns = 0;           // of live; 0: until a signal comes
   std::int64_t sort_memory = std::int64_t{256} << 20;  // bytes of records that wait in memory
   std::int64_t graph_steps = 10'000'000'000;           // most work on the graph of addresses: about a minute
@@ -105,13 +106,14 @@ int complain(const std::string& what) {
 }
 
 const char usage[] =
-    "usage: jj extract FILE... [--groups a,b] [--format jsonl|csv] [-o OUT] [--all] [--set key=value]... [--unsorted] "
-    "[--quiet]\n"
+    "usage: jj extract FILE... [--groups a,b] [--format jsonl|csv] [-o OUT] [--all] [--set key=value]... [--jobs N]\n"
+    "               [--unsorted] [--quiet]\n"
     "       jj live INTERFACE [--workers N] [--seconds S] [--groups a,b] [--format jsonl|csv] [-o OUT] [--all]\n"
     "               [--set key=value]... [--quiet]\n"
     "       jj features [--format text|csv|json|markdown]\n"
-    "       jj footprint\n"
+    "       jj footprint [--layout]\n"
     "       jj --version\n"
+    "--layout shows the members of a flow slot and of the entries of the pools instead.\n"
     "FILE is a pcap or pcapng file, or - for standard input; each file is a capture of its own.\n"
     "--set keys: flow_timeout, active_timeout, tcp_linger, fragment_timeout (seconds), burst_threshold_ms,\n"
     "            entropy_sample_bytes (of each direction's payload, up to 65535),\n"
@@ -120,6 +122,9 @@ const char usage[] =
     "            graph_steps_millions (after which betweenness of a very large graph is given up),\n"
     "            sort_memory_mb (of records that wait to be sorted; what is more waits in a temporary file)\n"
     "--all adds the raw sequences; --unsorted writes records as flows end, without waiting for the end of the file.\n"
+    "--jobs N shares the flows among N threads with an engine each. The records are the same, but with --unsorted "
+    "their\n"
+    "order is not, and the group connection, which depends on it, cannot be had.\n"
     "live (Linux, root or CAP_NET_RAW) writes records as flows end, all of them after an interrupt or S seconds. On a\n"
     "terminal it shows rates and the largest flows instead; records go there with -o -, or to a file with -o OUT.\n"
     "--workers N shares the flows among N threads with an engine each: the group connection then knows the flows of\n"
@@ -307,17 +312,25 @@ class output_file {
   int error_ = 0;
 };
 
+/// A flow as the connection tables count it.
+struct counted_ends {
+  jj::flow_ends ends;
+  std::uint32_t packets[2];
+  std::uint64_t frame_bytes[2];
+};
+
 /// Records as text, to be written in the order of their flows' start and creation. Some wait in memory; what is more
-/// waits in a temporary file, and only 72 bytes a record stay, among them the ends of the flow: what its addresses did
+/// waits in a temporary file, and only 96 bytes a record stay, among them the ends of the flow: what its addresses did
 /// in the whole capture is known at the end.
 class record_store {
  public:
   explicit record_store(std::uint64_t longest_text) : longest_text_(longest_text) {}
-  ~record_store() {
-    if (spill_ != nullptr) std::fclose(spill_);
-  }
-  void begin(std::int64_t start_ns, std::uint64_t number, const jj::flow_ends& ends) {
-    records_.push_back({start_ns, number, spilled_ + text_.size(), 0, ends});
+  ~record_store() { clear(); }
+  record_store(const record_store&) = delete;
+  record_store& operator=(const record_store&) = delete;
+
+  void begin(std::int64_t start_ns, std::uint64_t number, const counted_ends& flow) {
+    records_.push_back({start_ns, number, spilled_ + text_.size(), 0, flow});
   }
   void add(const char* characters, std::size_t length) { text_.append(characters, length); }
   /// False: the temporary file cannot be written.
@@ -325,28 +338,36 @@ class record_store {
     records_.back().length = static_cast<std::size_t>(spilled_ + text_.size() - records_.back().offset);
     return text_.size() <= longest_text_ || spill();
   }
-  /// Calls write(characters, length, ends) for each record.
-  template <class Write> bool write_sorted(const Write& write) {
-    if (spilled_ != 0 && !spill()) return false;
-    std::sort(records_.begin(), records_.end(), [](const record& a, const record& b) {
-      return a.start_ns != b.start_ns ? a.start_ns < b.start_ns : a.number < b.number;
-    });
-    std::string piece;
-    for (const record& r : records_) {
-      if (spill_ == nullptr) {
-        write(text_.data() + static_cast<std::size_t>(r.offset), r.length, r.ends);
-        continue;
-      }
-      piece.resize(r.length);
-      if (!seek(spill_, r.offset) || std::fread(&piece[0], 1, r.length, spill_) != r.length) return false;
-      write(piece.data(), piece.size(), r.ends);
+  /// After the last record. False: the temporary file cannot be written.
+  bool sort() {
+    std::sort(records_.begin(), records_.end());
+    return spilled_ == 0 || spill();
+  }
+  template <class Visit> void each_flow(const Visit& visit) const {
+    for (const record& one : records_) visit(one.flow);
+  }
+  bool has_more() const { return next_ != records_.size(); }
+  /// Whether the next record comes before that of another store. Both have one.
+  bool precedes(const record_store& other) const { return records_[next_] < other.records_[other.next_]; }
+  /// Calls write(characters, length, ends) for the next record. False: the temporary file cannot be read.
+  template <class Write> bool write_next(const Write& write) {
+    const record& one = records_[next_++];
+    if (spill_ == nullptr) {
+      write(text_.data() + static_cast<std::size_t>(one.offset), one.length, one.flow.ends);
+      return true;
     }
+    piece_.resize(one.length);
+    if (!seek(spill_, one.offset) || std::fread(&piece_[0], 1, one.length, spill_) != one.length) return false;
+    write(piece_.data(), piece_.size(), one.flow.ends);
+    return true;
+  }
+  void clear() {
     records_.clear();
     text_.clear();
     if (spill_ != nullptr) std::fclose(spill_);
     spill_ = nullptr;
     spilled_ = 0;
-    return true;
+    next_ = 0;
   }
 
  private:
@@ -355,7 +376,10 @@ class record_store {
     std::uint64_t number;
     std::uint64_t offset;
     std::size_t length;
-    jj::flow_ends ends;
+    counted_ends flow;
+    bool operator<(const record& other) const {
+      return start_ns != other.start_ns ? start_ns < other.start_ns : number < other.number;
+    }
   };
   static bool seek(std::FILE* file, std::uint64_t offset) {
 #if defined(__unix__) || defined(__APPLE__)
@@ -373,9 +397,10 @@ class record_store {
   }
   std::uint64_t longest_text_;
   std::vector<record> records_;
-  std::string text_;
+  std::string text_, piece_;
   std::FILE* spill_ = nullptr;
   std::uint64_t spilled_ = 0;
+  std::size_t next_ = 0;
 };
 
 // ---- 4. extract --------------------------------------------------------------------------------------------------
@@ -464,46 +489,195 @@ class row_sink {
   ~row_sink() = default;
 };
 
-/// Everything that extract does with finished flows. Those that wait to be sorted wait without the group connection,
-/// which is the last part of a record and is added when it is written.
-class flow_writer final : public row_sink {
+/// Rows as JSON Lines or CSV.
+class row_format {
  public:
-  flow_writer(const options& chosen, output_file& out)
-      : all_(column_filter::of<tool_row>(chosen, [](const jj::feature_info&) { return true; })),
-        own_(column_filter::of<tool_row>(chosen, [](const jj::feature_info& f) { return !is_connection(f); })),
-        connection_(column_filter::of<connection_row>(chosen, is_connection)),
+  explicit row_format(const options& chosen) : csv_(chosen.format == "csv") {}
+  /// Without the end of a line, in JSON.
+  template <class Out, class Row> void write(Out&& out, const Row& row, const column_filter& columns) const {
+    if (csv_)
+      jj::write_csv(out, row, columns);
+    else
+      jj::write_json(out, row, columns);
+  }
+  template <class Out> void write_header(Out&& out, const column_filter& columns) const {
+    if (csv_) jj::write_csv_header<tool_row>(out, columns);
+  }
+  bool leaves_lines_open() const { return !csv_; }
+  /// How many characters stand in front of a line's values and behind them.
+  std::size_t opening() const { return csv_ ? 0 : 1; }
+  std::size_t closing() const { return csv_ ? 2 : 1; }
+
+ private:
+  bool csv_;
+};
+
+/// Whole lines of one thread, on their way to an output that several write to.
+class line_buffer {
+ public:
+  /// `out` is null when nobody wants them; `written` is held while something goes out.
+  line_buffer(const options& chosen, output_file* out, std::mutex& written)
+      : columns_(column_filter::of<tool_row>(chosen, [](const jj::feature_info&) { return true; })),
+        format_(chosen),
         out_(out),
-        store_(static_cast<std::uint64_t>(chosen.sort_memory)),
-        csv_(chosen.format == "csv"),
+        written_(written) {}
+  void add_header() {
+    if (out_ != nullptr) format_.write_header(to_text(), columns_);
+  }
+  void add(const tool_row& row) {
+    if (out_ == nullptr) return;
+    format_.write(to_text(), row, columns_);
+    if (format_.leaves_lines_open()) text_ += '\n';
+  }
+  bool is_long() const { return text_.size() >= std::size_t{1} << 16; }
+  /// False: the output cannot be written.
+  bool pass_on() {
+    if (text_.empty()) return true;
+    const std::lock_guard<std::mutex> lock(written_);
+    out_->write(text_.data(), text_.size());
+    text_.clear();
+    return out_->flush();
+  }
+
+ private:
+  struct to_string {
+    std::string& text;
+    void operator()(const char* characters, std::size_t length) const { text.append(characters, length); }
+  };
+  to_string to_text() { return {text_}; }
+
+  column_filter columns_;
+  row_format format_;
+  output_file* out_;
+  std::mutex& written_;
+  std::string text_;
+};
+
+/// An engine that gets some of a capture's flows, and its rows. Rows that are to be sorted wait without the group
+/// connection, which is the last part of a record and is added when it is written.
+class extract_job final : public row_sink {
+ public:
+  extract_job(const options& chosen, output_file& out, std::mutex& written, tool_engine& some_engine)
+      : engine(some_engine),
+        store(static_cast<std::uint64_t>(chosen.sort_memory / chosen.jobs)),
+        columns_(column_filter::of<tool_row>(chosen, [](const jj::feature_info& f) { return !is_connection(f); })),
+        format_(chosen),
+        lines_(chosen, &out, written),
+        unsorted_(chosen.unsorted) {
+    for (unsigned spare = 0; spare < 7; ++spare) empty_.put(std::make_unique<several::frame_batch>());
+  }
+  tool_engine& engine;
+  record_store store;
+
+  void operator()(const tool_row& row, const tool_engine::view& flow, jj::end_reason) override {
+    if (unsorted_) {
+      lines_.add(row);
+      if (lines_.is_long()) lines_.pass_on();
+      return;
+    }
+    const auto& bytes = flow.accumulated<jj::wire_bytes>().frame_bytes;
+    store.begin(flow.start_ns(), flow.user().number,
+                {flow.ends(), {flow.packets(jj::fwd), flow.packets(jj::bwd)}, {bytes[jj::fwd], bytes[jj::bwd]}});
+    format_.write([&](const char* characters, std::size_t length) { store.add(characters, length); }, row, columns_);
+    stored_ = store.end() && stored_;
+  }
+
+  /// Before the first frame of a capture, if it is to be done by a thread.
+  void start_thread() {
+    thread_ = std::thread([this] { run(); });
+  }
+  void add(const jj::frame& frame, std::uint64_t number) {
+    if (!filling_->has_room_for(frame)) pass_on();
+    filling_->add(frame, number);
+  }
+  /// After the last frame of a capture.
+  void end() {
+    pass_on();
+    if (thread_.joinable())
+      full_.put(nullptr);
+    else
+      finish();
+  }
+  /// Until everything is stored, or written. False: the temporary file cannot be written.
+  bool wait() {
+    if (thread_.joinable()) thread_.join();
+    return stored_;
+  }
+
+ private:
+  void pass_on() {
+    if (thread_.joinable()) {
+      full_.put(std::move(filling_));
+      filling_ = empty_.take();
+    } else {
+      feed(*filling_);
+    }
+  }
+  void run() {
+    for (auto batch = full_.take(); batch != nullptr; batch = full_.take()) {
+      feed(*batch);
+      empty_.put(std::move(batch));
+    }
+    finish();
+  }
+  void feed(several::frame_batch& batch) {
+    row_sink& sink = *this;
+    auto number = batch.numbers().begin();
+    engine.feed_batch(batch.frames().data(), batch.frames().size(), sink, [&](const tool_engine::fed& fed) {
+      if (fed.flow && fed.flow.packets() == 1) fed.flow.user().number = *number;
+      ++number;
+    });
+    batch.clear();
+  }
+  void finish() {
+    row_sink& sink = *this;
+    engine.flush(sink);
+    stored_ = store.sort() && stored_;
+    lines_.pass_on();
+  }
+
+  column_filter columns_;
+  row_format format_;
+  line_buffer lines_;
+  bool unsorted_, stored_ = true;
+  several::handover::item filling_ = std::make_unique<several::frame_batch>();
+  several::handover full_, empty_;  // a null batch is the end of a capture
+  std::thread thread_;
+};
+using extract_jobs = std::vector<std::unique_ptr<extract_job>>;
+
+bool wants_graph(const options& chosen) {
+  return column_filter::of<jj::row_for<jj::type_list<jj::connection_graph>>>(chosen, is_connection).any();
+}
+
+/// Writes the records of all jobs in order, with what their addresses did in the whole capture.
+class capture_writer {
+ public:
+  capture_writer(const options& chosen, output_file& out)
+      : all_(column_filter::of<tool_row>(chosen, [](const jj::feature_info&) { return true; })),
+        connection_(column_filter::of<connection_row>(chosen, is_connection)),
+        format_(chosen),
+        out_(out),
         unsorted_(chosen.unsorted),
         wants_graph_(wants_graph(chosen)),
         graph_steps_(static_cast<std::uint64_t>(chosen.graph_steps)) {}
-  static bool wants_graph(const options& chosen) {
-    return column_filter::of<jj::row_for<jj::type_list<jj::connection_graph>>>(chosen, is_connection).any();
-  }
-  void write_header() {
-    if (csv_) jj::write_csv_header<tool_row>(to_output(), all_);
-  }
-  void operator()(const tool_row& row, const tool_engine::view& flow, jj::end_reason) override {
-    if (unsorted_) {
-      write(to_output(), row, all_);
-      if (!csv_) out_.write("\n", 1);
-      return;
+  bool wants_connection() const { return connection_.any(); }
+  void write_header() { format_.write_header(to_output(), all_); }
+  /// False: a temporary file failed.
+  bool finish_file(const extract_jobs& jobs) {
+    tool_engine& book = jobs[0]->engine;  // of its connections, and from here on those of the other jobs
+    if (wants_connection())
+      for (std::size_t at = 1; at < jobs.size(); ++at)
+        jobs[at]->store.each_flow(
+            [&](const counted_ends& flow) { book.count_foreign(flow.ends, flow.packets, flow.frame_bytes); });
+    note_losses(book.connection_statistics());
+    if (!unsorted_ && wants_graph_ && !book.refresh(graph_steps_)) ++graphs_given_up_;
+    const bool written = write_merged(book, jobs);
+    for (const auto& job : jobs) {
+      job->store.clear();
+      job->engine.clear_connections();
     }
-    store_.begin(flow.start_ns(), flow.user().number, flow.ends());
-    write([&](const char* characters, std::size_t length) { store_.add(characters, length); }, row, own_);
-    stored_ = store_.end() && stored_;
-  }
-  /// False: the temporary file failed.
-  bool finish_file() {
-    note_losses(engine.connection_statistics());
-    if (!unsorted_ && wants_graph_ && !engine.refresh(graph_steps_)) ++graphs_given_up_;
-    const bool written =
-        store_.write_sorted([&](const char* characters, std::size_t length, const jj::flow_ends& ends) {
-          write_completed(characters, length, ends);
-        });
-    engine.clear_connections();
-    return written && stored_;
+    return written;
   }
   void print_summary() const {
     if (graphs_given_up_ != 0)
@@ -525,35 +699,40 @@ class flow_writer final : public row_sink {
     void operator()(const char* characters, std::size_t length) const { out.write(characters, length); }
   };
   to_output_file to_output() const { return {out_}; }
-  template <class Out, class Row> void write(Out&& out, const Row& row, const column_filter& filter) const {
-    if (csv_)
-      jj::write_csv(out, row, filter);
-    else
-      jj::write_json(out, row, filter);
+  bool write_merged(const tool_engine& book, const extract_jobs& jobs) {
+    for (;;) {
+      record_store* first = nullptr;
+      for (const auto& job : jobs)
+        if (job->store.has_more() && (first == nullptr || job->store.precedes(*first))) first = &job->store;
+      if (first == nullptr) return true;
+      const auto write = [&](const char* characters, std::size_t length, const jj::flow_ends& ends) {
+        write_completed(book, characters, length, ends);
+      };
+      if (!first->write_next(write)) return false;
+    }
   }
   /// Joins "{own}" and "{connection}", or "own\r\n" and "connection\r\n".
-  void write_completed(const char* characters, std::size_t length, const jj::flow_ends& ends) {
-    const std::size_t closing = csv_ ? 2 : 1, opening = csv_ ? 0 : 1;
-    if (!connection_.any()) {
+  void write_completed(const tool_engine& book, const char* characters, std::size_t length, const jj::flow_ends& ends) {
+    if (!wants_connection()) {
       out_.write(characters, length);
     } else {
       added_.clear();
-      write([&](const char* more, std::size_t count) { added_.append(more, count); },
-            engine.reread<connection_groups>(ends), connection_);
-      const bool is_first = length == opening + closing;
-      out_.write(characters, length - closing);
+      format_.write([&](const char* more, std::size_t count) { added_.append(more, count); },
+                    book.reread<connection_groups>(ends), connection_);
+      const bool is_first = length == format_.opening() + format_.closing();
+      out_.write(characters, length - format_.closing());
       if (!is_first) out_.write(",", 1);
-      out_.write(added_.data() + opening, added_.size() - opening);
+      out_.write(added_.data() + format_.opening(), added_.size() - format_.opening());
     }
-    if (!csv_) out_.write("\n", 1);
+    if (format_.leaves_lines_open()) out_.write("\n", 1);
   }
   void note_losses(const jj::connection_statistics& s) { lost_ += s.lost_hosts + s.lost_edges + s.lost_ports; }
 
-  column_filter all_, own_, connection_;
+  column_filter all_, connection_;
+  row_format format_;
   output_file& out_;
-  record_store store_;
   std::string added_;
-  bool csv_, unsorted_, wants_graph_, stored_ = true;
+  bool unsorted_, wants_graph_;
   std::uint64_t graph_steps_, graphs_given_up_ = 0, lost_ = 0;
 };
 
@@ -565,17 +744,63 @@ bool is_one_of(const std::vector<std::string>& files, const std::string& output)
   });
 }
 
+/// Empty when all is well.
+std::string open_jobs(const options& chosen, output_file& out, std::mutex& written, extract_jobs& jobs) {
+  for (std::int64_t at = 0; at < chosen.jobs; ++at) {
+    tool_engine* const engine = several::make_engine<tool_engine>();
+    if (engine == nullptr) return "no memory for " + std::to_string(chosen.jobs) + " engines";
+    engine->seed(random_key());
+    engine->set_salt(chosen.salt.data(), chosen.salt.size());
+    jobs.push_back(std::make_unique<extract_job>(chosen, out, written, *engine));
+  }
+  return "";
+}
+
+/// Feeds the frames of captures to the jobs. Numbers go on from capture to capture.
+class capture_feeder {
+ public:
+  capture_feeder(extract_jobs& jobs, progress_bar& progress)
+      : jobs_(jobs), progress_(progress), splitter_(random_key(), jobs.size()) {}
+  /// Until the end of the capture or the first damage.
+  capture_file::reader::status feed(capture_file::reader& reader) {
+    if (jobs_.size() > 1)
+      for (const auto& job : jobs_) job->start_thread();
+    capture_file::record record;
+    capture_file::reader::status what;
+    while ((what = reader.next(record)) == capture_file::reader::status::record) {
+      const jj::frame frame{record.data, record.captured, record.wire_length, record.time_ns,
+                            static_cast<jj::link_type>(record.link_type)};
+      jobs_[splitter_.engine_of(frame)]->add(frame, ++frames_);
+      if ((frames_ & 0xFFFF) == 0) progress_.show(reader.position(), reader.size());
+    }
+    for (const auto& job : jobs_) job->end();
+    return what;
+  }
+
+ private:
+  extract_jobs& jobs_;
+  progress_bar& progress_;
+  several::flow_splitter<tool_config> splitter_;
+  std::uint64_t frames_ = 0;
+};
+
 int extract(const options& chosen) {
   if (chosen.files.empty()) return complain("extract wants a capture file, or - for standard input");
   if (is_one_of(chosen.files, chosen.output)) return complain("the output " + chosen.output + " is also an input");
   output_file out;
-  engine.seed(random_key());
-  engine.set_salt(chosen.salt.data(), chosen.salt.size());
-  flow_writer writer(chosen, out);
-  row_sink& sink = writer;
+  std::mutex written;
+  capture_writer writer(chosen, out);
+  if (chosen.jobs > 1 && chosen.unsorted && writer.wants_connection())
+    return complain(
+        "--jobs with --unsorted has no group connection: its values depend on the order of all flows. Leave one of "
+        "them "
+        "out, or name other groups");
+  extract_jobs jobs;
+  const std::string wrong = open_jobs(chosen, out, written, jobs);
+  if (!wrong.empty()) return complain(wrong);
   progress_bar progress(!chosen.quiet);
+  capture_feeder feeder(jobs, progress);
   int status = 0;
-  std::uint64_t created = 0;
   bool opened = false;
 
   for (const std::string& file : chosen.files) {
@@ -589,18 +814,10 @@ int extract(const options& chosen) {
       writer.write_header();
       opened = true;
     }
-    capture_file::record record;
-    capture_file::reader::status what;
-    std::uint32_t since_shown = 0;
-    while ((what = reader.next(record)) == capture_file::reader::status::record) {
-      const jj::frame frame{record.data, record.captured, record.wire_length, record.time_ns,
-                            static_cast<jj::link_type>(record.link_type)};
-      const auto fed = engine.feed(frame, sink);
-      if (fed.flow && fed.flow.packets() == 1) fed.flow.user().number = ++created;
-      if ((++since_shown & 0xFFFF) == 0) progress.show(reader.position(), reader.size());
-    }
-    engine.flush(sink);
-    if (!writer.finish_file())
+    const capture_file::reader::status what = feeder.feed(reader);
+    bool stored = true;
+    for (const auto& job : jobs) stored = job->wait() && stored;
+    if (!stored || !writer.finish_file(jobs))
       return complain("cannot write a temporary file for records that wait to be sorted; --unsorted needs none");
     if (what == capture_file::reader::status::damaged) {
       progress.clear();
@@ -616,7 +833,9 @@ int extract(const options& chosen) {
   progress.clear();
   if (opened && !out.close()) return complain(out.failure());
   if (!chosen.quiet && opened) {
-    print_summary(engine.statistics(), progress.seconds());
+    jj::engine_statistics sum = {};
+    for (const auto& job : jobs) several::add_up(sum, job->engine.statistics());
+    print_summary(sum, progress.seconds());
     writer.print_summary();
   }
   return status;
@@ -629,50 +848,31 @@ int extract(const options& chosen) {
 /// Records of one worker, passed on in whole lines.
 class live_writer final : public row_sink {
  public:
-  /// `out` is null when nobody wants records; `written` is held while something goes out.
   live_writer(const options& chosen, output_file* out, std::mutex& written, live::top_flows* top)
-      : columns_(column_filter::of<tool_row>(chosen, [](const jj::feature_info&) { return true; })),
-        out_(out),
-        written_(written),
-        top_(top),
-        csv_(chosen.format == "csv") {}
+      : lines_(chosen, out, written), top_(top) {}
   void operator()(const tool_row& row, const tool_engine::view& flow, jj::end_reason) override {
     if (top_ != nullptr) top_->forget(flow.user().number);
-    if (out_ == nullptr) return;
-    const auto append = [&](const char* characters, std::size_t length) { lines_.append(characters, length); };
-    if (csv_) return jj::write_csv(append, row, columns_);
-    jj::write_json(append, row, columns_);
-    lines_ += '\n';
+    lines_.add(row);
   }
   void write_header() {
-    if (csv_ && out_ != nullptr)
-      jj::write_csv_header<tool_row>([&](const char* text, std::size_t length) { lines_.append(text, length); },
-                                     columns_);
+    lines_.add_header();
     pause();
   }
   void pause() {
-    if (lines_.empty()) return;
-    const std::lock_guard<std::mutex> lock(written_);
-    out_->write(lines_.data(), lines_.size());
-    if (!out_->flush()) live::stopped = true;
-    lines_.clear();
+    if (!lines_.pass_on()) live::stopped = true;
   }
   using sink = row_sink;
 
  private:
-  column_filter columns_;
-  output_file* out_;
-  std::mutex& written_;
+  line_buffer lines_;
   live::top_flows* top_;
-  bool csv_;
-  std::string lines_;
 };
 
 /// One of the workers with what belongs to it.
 struct live_worker {
   live_worker(const options& chosen, output_file* out, std::mutex& written, bool shown)
       : writer(chosen, out, written, shown ? &top : nullptr),
-        worker(writer, shown ? &top : nullptr, flow_writer::wants_graph(chosen)) {}
+        worker(writer, shown ? &top : nullptr, wants_graph(chosen)) {}
   live::top_flows top;
   live_writer writer;
   live::worker<tool_engine, live_writer> worker;
@@ -688,7 +888,7 @@ std::string open_workers(const options& chosen, live_workers& workers) {
   for (const auto& one : workers) {
     const std::string wrong = one->worker.ring.open(chosen.files[0].c_str(), group, ring_blocks);
     if (!wrong.empty()) return wrong;
-    one->worker.engine = live::make_engine<tool_engine>();
+    one->worker.engine = several::make_engine<tool_engine>();
     if (one->worker.engine == nullptr) return "no memory for " + std::to_string(workers.size()) + " engines";
     one->worker.engine->seed(random_key());
     one->worker.engine->set_salt(chosen.salt.data(), chosen.salt.size());
@@ -830,7 +1030,23 @@ template <class Config> void print_footprint(const char* name) {
               f.long_state, f.workspace, (f.engine + f.flow_slots / 2) / f.flow_slots, f.engine);
 }
 
-int footprint() {
+/// Of some group lists, from the shortest slot to the longest; then what the largest preset has beside its slots.
+void print_layouts() {
+  std::printf("Where the members of an open flow, and of what it may hold, are.\n");
+  layout::print_slot<sized_config<>>("Slot without groups");
+  layout::print_slot<sized_config<jj::flow_meta>>("Slot of flow_meta");
+  layout::print_slot<sized_config<jj::flow_meta, jj::tcp>>("Slot of flow_meta, tcp");
+  layout::print_slot<four_groups>("Slot of flow_meta, timing, size, tcp, and of presets::microcontroller");
+  layout::print_slot<jj::presets::gateway>("Slot of presets::gateway");
+  layout::print_slot<jj::presets::router>("Slot of presets::router");
+  std::printf("\nEntries of the other pools of presets::router\n");
+  layout::print_chunk<jj::presets::router>();
+  layout::print_long_state<jj::presets::router>();
+  layout::print_record<jj::presets::router>();
+  layout::print_connections<jj::presets::router>();
+}
+
+void print_footprints() {
   std::printf(
       "Bytes of an engine with its pools. By default: five log chunks and three sample chunks for every two flows, a\n"
       "handshake record for every two, a long state for one in sixteen.\n\n");
@@ -883,6 +1099,10 @@ int footprint() {
   pool("edges", f.connections.edges, f.connections.edge);
   pool("pair_ports", f.connections.pair_ports, f.connections.pair_port);
   pool("workspace", 1, f.workspace);
+}
+
+int footprint(const options& chosen) {
+  chosen.layout ? print_layouts() : print_footprints();
   if (std::fflush(stdout) == 0) return 0;
   return complain(std::string("cannot write standard output: ") + std::strerror(errno));
 }
@@ -905,7 +1125,7 @@ int main(int count, char** arguments) {
     const std::string argument = arguments[at];
     const bool takes_value = argument == "--groups" || argument == "--format" || argument == "-o" ||
                              argument == "--output" || argument == "--set" || argument == "--workers" ||
-                             argument == "--seconds";
+                             argument == "--jobs" || argument == "--seconds";
     if (takes_value && at + 1 == count) return complain(argument + " wants a value");
     const std::string value = takes_value ? arguments[++at] : "";
     if (argument == "--groups") {
@@ -917,9 +1137,10 @@ int main(int count, char** arguments) {
     } else if (argument == "--set") {
       const std::string wrong = apply_setting(value, chosen);
       if (!wrong.empty()) return complain(wrong);
-    } else if (argument == "--workers") {
-      if (!parse_scaled(value, 1, chosen.workers) || chosen.workers < 1 || chosen.workers > 64)
-        return complain("--workers wants a number from 1 to 64, not '" + value + "'");
+    } else if (argument == "--workers" || argument == "--jobs") {
+      std::int64_t& threads = argument == "--workers" ? chosen.workers : chosen.jobs;
+      if (!parse_scaled(value, 1, threads) || threads < 1 || threads > 64)
+        return complain(argument + " wants a number from 1 to 64, not '" + value + "'");
     } else if (argument == "--seconds") {
       if (!parse_scaled(value, 1'000'000'000, chosen.run_time_ns))
         return complain("--seconds wants a number up to 10^9, not '" + value + "'");
@@ -927,6 +1148,8 @@ int main(int count, char** arguments) {
       chosen.all = chosen.include_sequences = true;
     } else if (argument == "--unsorted") {
       chosen.unsorted = true;
+    } else if (argument == "--layout") {
+      chosen.layout = true;
     } else if (argument == "--quiet" || argument == "-q") {
       chosen.quiet = true;
     } else if (argument == "--help" || argument == "-h") {
@@ -950,5 +1173,5 @@ int main(int count, char** arguments) {
 
   if (command == "extract") return extract(chosen);
   if (command == "live") return live_view(chosen);
-  return command == "features" ? features(chosen) : footprint();
+  return command == "features" ? features(chosen) : footprint(chosen);
 }

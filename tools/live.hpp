@@ -18,11 +18,11 @@
 #include <cstring>
 #include <mutex>
 #include <string>
-#include <type_traits>
 #include <vector>
 
 #include "joyfuljay.hpp"
 #include "tools/packet_ring.hpp"
+#include "tools/several_engines.hpp"
 
 namespace live {
 namespace jj = joyfuljay;
@@ -126,31 +126,12 @@ struct report {
     return sum;
   }
   void add(const report& other) {
-    const jj::engine_statistics& from = other.engine;
-    for (std::size_t at = 0; at < jj::verdict_count; ++at) engine.frames[at] += from.frames[at];
-    for (std::size_t at = 0; at < jj::end_reason_count; ++at) engine.rows[at] += from.rows[at];
-    engine.flows_created += from.flows_created;
-    engine.evicted_for_slot += from.evicted_for_slot;
-    engine.evicted_for_chunk += from.evicted_for_chunk;
-    engine.evicted_for_long_state += from.evicted_for_long_state;
-    engine.open_flows += from.open_flows;
-    engine.used_chunks += from.used_chunks;
-    engine.used_long_states += from.used_long_states;
-    engine.used_records += from.used_records;
+    several::add_up(engine, other.engine);
     bytes += other.bytes;
     dropped += other.dropped;
     top.insert(top.end(), other.top.begin(), other.top.end());
   }
 };
-
-/// An engine in pages that the system fills with zeros when they are first touched: all zeros is how an engine starts,
-/// and an object of this kind needs no constructor to begin its life [basic.types, implicit-lifetime]. Null: no memory.
-template <class Engine> Engine* make_engine() {
-  static_assert(std::is_trivially_copyable_v<Engine> && std::is_trivially_destructible_v<Engine>);
-  void* const memory =
-      mmap(nullptr, sizeof(Engine), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  return memory == MAP_FAILED ? nullptr : static_cast<Engine*>(memory);
-}
 
 /// `Output` is the engine's sink, by way of Output::sink, which it inherits; pause() tells it that writing suits now.
 /// `top`, where it is not null, is told of every packet; telling it of ends is up to the output.

@@ -86,6 +86,30 @@ temporary_file() { # what does not fit into memory waits there, and comes back i
   extract made.pcap > sorted && extract --set sort_memory_mb=0 made.pcap | cmp - sorted &&
     extract --set sort_memory_mb=0.01 made.pcap | cmp - sorted
 }
+jobs() { # several engines write what one writes: every group, both formats, and a temporary file for each
+  local n capture
+  extract --all made.pcap > one && extract --format csv made.pcap made.pcap > twice.csv || return 1
+  for n in 2 3; do
+    extract --jobs "$n" --all made.pcap | cmp one - && extract --jobs "$n" --all --set sort_memory_mb=0 - < made.pcap | cmp one - &&
+      extract --jobs "$n" --format csv made.pcap made.pcap | cmp twice.csv - || return 1
+  done
+  for capture in "$root"/../shared/captures/{fragments,dns,quic}/*/*.*cap*; do
+    [ -f "$capture" ] || { note="without captures, ../shared is not here" && break; }
+    extract --all "$capture" > one 2> err
+    extract --jobs 3 --all "$capture" 2>> err | cmp one - || return 1
+  done
+}
+jobs_unsorted() { # the same records in some order; what depends on the order is refused
+  local groups=flow_meta,timing,size,tcp
+  extract --groups "$groups" made.pcap | sort > sorted &&
+    extract --groups "$groups" --unsorted --jobs 3 made.pcap | sort | cmp sorted - &&
+    fails_with 1 "no group connection" "$jj" extract -q --unsorted --jobs 2 made.pcap &&
+    fails_with 1 "from 1 to 64" "$jj" extract -q --jobs 0 made.pcap
+}
+jobs_summary() { # frames and flows of all engines
+  summary_of() { "$jj" extract "$@" made.pcap 2>&1 > /dev/null | sed 's/, [0-9.]* s,.*//'; }
+  summary_of | grep -q 'not_ip' && cmp <(summary_of) <(summary_of --jobs 3)
+}
 json_lines() {
   extract made.pcap > out && extract --all made.pcap > all && "$jj" features --format json > list.json && python '
 import json
@@ -282,13 +306,30 @@ footprint() { # the tables in README are what it prints
     { [ "$(getconf LONG_BIT)" != 64 ] ||
       diff <(sed -n '/<!-- footprint -->/,/<!-- \/footprint -->/{/^|/p}' "$root/README.md") <(grep '^|' out); }
 }
+layout() { # README has the slot of the router as it is printed; padding is what alignment asks for, nothing forgotten
+  "$jj" footprint --layout > out && python '
+import re
+tables = re.findall(r"^(\S.*): (\d+) bytes, and \d+ in other arrays\n\n\|.*\n\|.*\n((?:\|.*\n)+)", open("out").read(), re.M)
+assert len(tables) == 12, len(tables)
+for title, size, body in tables:
+    end = 0
+    for line in body.splitlines():
+        offset, count, name, about = (field.strip() for field in line.strip("|").split("|"))
+        assert about and int(count) < 8 if not name else about, (title, line)
+        assert int(offset) <= end, (title, line)
+        end = max(end, int(offset) + int(count))
+    assert end == int(size), (title, end)' &&
+    { [ "$(getconf LONG_BIT)" != 64 ] ||
+      diff <(sed -n '/<!-- layout -->/,/<!-- \/layout -->/{/^|/p}' "$root/README.md") \
+        <(sed -n '/^Slot of presets::router/,/^Entries/{/^|/p}' out); }
+}
 version() {
   "$jj" --version | grep -qE '^jj [0-9]+\.[0-9]+\.[0-9]+$' && "$jj" --help | grep -q '^usage: jj extract'
 }
 
 for name in wrong_use unreadable one_unreadable_among_others damaged damaged_among_others full_disk output_is_input standard_input \
-  pcapng passed_over two_files order temporary_file json_lines csv one_csv_header groups connection settings settings_change_nothing_else \
-  unknown_link_type summary catalogue footprint version; do
+  pcapng passed_over two_files order temporary_file jobs jobs_unsorted jobs_summary json_lines csv one_csv_header groups connection settings settings_change_nothing_else \
+  unknown_link_type summary catalogue footprint layout version; do
   check $name python3
 done
 exit $((failed > 0))

@@ -60,9 +60,13 @@ int main() {
   engine.feed_batch(&frame, 1, sink);
   engine.tick(frame.time_ns, sink);
   engine.flush(sink);
+#ifndef FOUR_GROUPS
+  const jj::flow_ends ends{{{0, 1}, {0, 2}}, 443, 4};
+  engine.count_foreign(ends, {1, 1}, {60, 60});
   while (!engine.refresh(100)) {
   }
-  consumed = engine.reread(jj::flow_ends{{{0, 1}, {0, 2}}, 443, 4}).conn_truncated;
+  consumed = engine.reread(ends).conn_truncated;
+#endif
   engine.clear_connections();
   jj::write_csv_header<whole_engine::row>(consume);
   jj::write_reference<whole_engine::row>(consume);

@@ -29,6 +29,9 @@ void call_feed_batch(const jj::frame* frames, std::size_t count, const sink& use
 std::size_t call_tick(std::int64_t now_ns, const sink& use) { return engine.tick(now_ns, use); }
 void call_flush(const sink& use) { engine.flush(use); }
 bool call_refresh(std::uint64_t budget) { return engine.refresh(budget); }
+void call_count_foreign(const jj::flow_ends& ends, const std::uint32_t (&packets)[2], const std::uint64_t (&bytes)[2]) {
+  engine.count_foreign(ends, packets, bytes);
+}
 void call_clear_connections() { engine.clear_connections(); }
 bool call_reread(const jj::flow_ends& ends) { return engine.reread<jj::connection_truncation>(ends).conn_truncated; }
 jj::flow_ends call_ends(const engine_type::view& flow) { return flow.ends(); }
