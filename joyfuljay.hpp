@@ -5196,11 +5196,12 @@ struct first_payloads {
 };
 
 /// The first entropy_sample_bytes of each direction's captured payload, all protocols, later fragments too. The slot has
-/// the head, 12 bytes. The sample lies in a chunk of the logs' pool for each direction that sent payload: up to 64 bytes
-/// as they came, more as a coded histogram. What is here are the answers. A packet that adds to a long sample has it
-/// decoded and coded again, 0.7 us for 256 bytes on x86-64; most flows do that once a direction. Measured on a third of
-/// the public captures, chunks a flow: bytes as they came 3.55, the same given back when both samples are complete 2.19,
-/// this 1.29, histograms of 16-bit counts 10.3.
+/// the head, 12 bytes. The sample lies in chunks of the logs' pool: below 256 bytes as they came, more as a coded
+/// histogram, which of 256 bytes fills one chunk. What is here are the answers. A packet that adds to a coded sample has it
+/// decoded and coded again, 0.7 us for 256 bytes on x86-64; with the setting as it is no packet does, because 256 bytes
+/// are all. Coding from 65 bytes on would save 0.4 chunks an open flow and cost a packet 30 ns in ordinary traffic, 300
+/// where it is small. Measured on a third of the public captures, chunks a flow: bytes as they came 3.55, the same given
+/// back when both samples are complete 2.19, coded from 65 bytes on 1.29, histograms of 16-bit counts 10.3.
 struct payload_sample {
   using needs = type_list<>;
   static constexpr bool samples_payload = true;
@@ -7245,7 +7246,7 @@ union pool_chunk {
   static constexpr std::size_t sample_words = 16;
   log_chunk log;
   std::uint32_t sample[sample_words];
-  std::uint8_t raw_sample[4 * sample_words];  // shorter than its code
+  std::uint8_t raw_sample[4 * sample_words];
 };
 
 /// The longest sample of a direction: the configuration's, or any, where that is a variable.
@@ -8592,11 +8593,17 @@ template <class Config> class engine {
 
   static constexpr std::size_t entries_per_flow = 2 * Config::sample_packets;  // every packet extended
   static constexpr std::size_t chunks_per_flow = (entries_per_flow - 1 + log_chunk::entries - 1) / log_chunk::entries;
+  /// Bytes of a sample that stand in chunks as they came; more are coded.
+  static constexpr std::size_t most_raw = 255;
   static constexpr std::size_t chunks_for_sample(std::size_t sampled) {
-    constexpr std::size_t bits = chunk_type::sample_words * 32;
-    return sampled == 0 ? 0 : (byte_histogram::coded_bits(sampled) + bits - 1) / bits;
+    constexpr std::size_t chunk_bytes = sizeof(chunk_type::raw_sample);
+    const std::size_t octets = sampled <= most_raw ? sampled : (byte_histogram::coded_bits(sampled) + 7) / 8;
+    return (octets + chunk_bytes - 1) / chunk_bytes;
   }
-  static constexpr std::size_t sample_chunks_per_flow = 2 * chunks_for_sample(detail::sample_capacity<Config>(0));
+  static constexpr std::size_t most_chunks_for_sample(std::size_t capacity) {
+    return larger(chunks_for_sample(capacity), chunks_for_sample(capacity < most_raw ? capacity : most_raw));
+  }
+  static constexpr std::size_t sample_chunks_per_flow = 2 * most_chunks_for_sample(detail::sample_capacity<Config>(0));
   /// What the configuration leaves to a variable is known at run time only.
   template <class Member> static constexpr bool is_constant = std::is_const_v<Member>;
   static constexpr std::size_t larger(std::size_t a, std::size_t b) { return a > b ? a : b; }
@@ -8632,8 +8639,8 @@ template <class Config> class engine {
   static_assert(log_capacity >= (keeps_log ? chunks_per_flow : 0),
                 "joyfuljay: Config::log_chunks must hold at least one flow of Config::sample_packets");
   static_assert(sample_capacity >= (samples_payload ? sample_chunks_per_flow : 0),
-                "joyfuljay: Config::sample_chunks must hold the samples of one flow: two chunks, four if "
-                "Config::entropy_sample_bytes is above 256, two more for each further 512");
+                "joyfuljay: Config::sample_chunks must hold the samples of one flow: two chunks for each 64 of "
+                "Config::entropy_sample_bytes, but eight up to 1792, and beyond two more for each further 512");
   static_assert(text_capacity >= (keeps_texts ? text_chunks_per_flow : 0),
                 "joyfuljay: Config::text_chunks must hold the texts of one flow: a tenth of "
                 "Config::handshake_buffer_bytes, and 34 more");
@@ -9056,7 +9063,10 @@ template <class Config> class engine {
     const auto chunks_for = [](std::size_t count) {
       return count == 0 ? 0 : (count - 1 + log_chunk::entries - 1) / log_chunk::entries;
     };
-    const std::size_t had = chunks_for(had_entries), kept = chunks_for(entries);
+    return trim_ring(last_chunk, chunks_for(had_entries), chunks_for(entries));
+  }
+  /// Gives all chunks back but the first `kept`. Returns the last of them.
+  std::uint32_t trim_ring(std::uint32_t last_chunk, std::size_t had, std::size_t kept) {
     if (had == kept) return last_chunk;
     const std::uint32_t first = chunk_links_[last_chunk - 1];
     std::uint32_t last_kept = 0, chunk = first;
@@ -9181,9 +9191,8 @@ template <class Config> class engine {
   static bool holds_sample(const payload_sample::head& head) {
     return (head.sample_chunk[fwd] | head.sample_chunk[bwd]) != 0;
   }
-  /// Bytes that fit one chunk stand there as they came. Beyond, what there is is decoded, the packet's bytes are added,
-  /// and the whole is coded again. Chunks are taken first, because that may evict a flow, whose report needs the
-  /// histograms.
+  /// A long sample is decoded, the packet's bytes are added, and the whole is coded again. Chunks are taken first, because
+  /// that may evict a flow, whose report needs the histograms.
   template <class Sink> void sample_payload(flow_type& flow, const packet& p, Sink& sink) {
     const std::size_t had = flow.sampled_bytes[p.dir], wanted = static_cast<std::size_t>(Config::entropy_sample_bytes);
     const std::size_t limit = wanted < detail::longest_sample ? wanted : detail::longest_sample;
@@ -9191,12 +9200,15 @@ template <class Config> class engine {
     const bytes piece = p.payload.first(limit - had);
     const std::size_t now = had + piece.length;
     std::uint32_t& last_chunk = flow.sample_chunk[p.dir];
-    for (std::size_t held = chunks_for_sample(had); held < chunks_for_sample(now); ++held)
-      extend_ring(last_chunk, sink);
-    if (now <= sizeof(chunk_type::raw_sample)) {
-      std::memcpy(chunks_[last_chunk - 1].raw_sample + had, piece.data, piece.length);
+    const std::size_t had_chunks = chunks_for_sample(had), now_chunks = chunks_for_sample(now);
+    for (std::size_t held = had_chunks; held < now_chunks; ++held) extend_ring(last_chunk, sink);
+    if (now <= most_raw) {
+      for_raw_pieces(had, piece.length, last_chunk, [&](std::uint8_t* at, std::size_t from, std::size_t some) {
+        std::memcpy(at, piece.data + from, some);
+      });
     } else {
       add_coded(had, last_chunk, piece);
+      last_chunk = trim_ring(last_chunk, larger(had_chunks, now_chunks), now_chunks);
     }
     flow.sampled_bytes[p.dir] = static_cast<std::uint16_t>(now);
   }
@@ -9208,10 +9220,23 @@ template <class Config> class engine {
   }
   void count_sample(std::size_t length, std::uint32_t last_chunk, byte_histogram& counts) {
     counts.clear();
-    if (length > sizeof(chunk_type::raw_sample))
-      counts.add_coded(sample_words(last_chunk));
-    else if (length != 0)
-      counts.add({chunks_[chunk_links_[last_chunk - 1] - 1].raw_sample, length});
+    if (length > most_raw) return counts.add_coded(sample_words(last_chunk));
+    for_raw_pieces(0, length, last_chunk, [&](const std::uint8_t* at, std::size_t, std::size_t some) {
+      counts.add({at, some});
+    });
+  }
+  /// Calls visit(where it is, offset from `begin`, length) for each chunk's part of `length` bytes of a raw sample.
+  template <class Visit>
+  void for_raw_pieces(std::size_t begin, std::size_t length, std::uint32_t last_chunk, Visit&& visit) {
+    constexpr std::size_t room = sizeof(chunk_type::raw_sample);
+    std::uint32_t chunk = last_chunk;
+    std::size_t chunk_end = 0;
+    for (std::size_t at = begin; at < begin + length;) {
+      for (; chunk_end <= at; chunk_end += room) chunk = chunk_links_[chunk - 1];
+      const std::size_t end = chunk_end < begin + length ? chunk_end : begin + length;
+      visit(chunks_[chunk - 1].raw_sample + at % room, at - begin, end - at);
+      at = end;
+    }
   }
   /// Each call returns the next word of a ring.
   auto sample_words(std::uint32_t last_chunk) {

@@ -384,10 +384,12 @@ struct logged : raw_config<jj::entropy, jj::timing> {
   static constexpr std::size_t log_chunks = 2 * Sample / 7 + 1;
   static constexpr std::size_t long_flows = 2;
 };
-struct scarce_logged : logged<16, 2, 3> {};
+struct scarce_logged : logged<16, 2, 3> {
+  static constexpr std::size_t entropy_sample_bytes = 64;
+};
 struct with_heads : raw_config<jj::entropy, jj::gap_sequences> {
   static constexpr std::size_t max_flows = 12;
-  static constexpr std::size_t sample_chunks = 3;
+  static constexpr std::size_t sample_chunks = 9;
   static constexpr std::size_t sample_packets = 9;
   static constexpr std::size_t log_chunks = 4;
   static constexpr std::size_t max_sequence_length = 8;
@@ -400,9 +402,10 @@ struct at_run_time : raw_config<jj::entropy> {
 
 }  // namespace
 
-using pools = std::tuple<bare<1, 2, 256>, bare<5, 2, 256>, bare<40, 7, 256>, bare<40, 0, 256>, bare<9, 2, 1>,
-                         bare<9, 2, 63>, bare<9, 4, 257>, bare<9, 9, 1000>, bare<9, 300, 65535>, bare<9, 2, 0>,
-                         logged<1, 2, 1>, logged<20, 2, 3>, logged<20, 4, 40>, with_heads, at_run_time>;
+using pools = std::tuple<bare<1, 8, 256>, bare<5, 8, 256>, bare<40, 21, 256>, bare<40, 0, 256>, bare<9, 2, 1>,
+                         bare<9, 2, 64>, bare<9, 4, 65>, bare<9, 8, 255>, bare<9, 9, 257>, bare<9, 9, 1000>,
+                         bare<9, 10, 1793>, bare<9, 300, 65535>, bare<9, 2, 0>, logged<1, 8, 1>, logged<20, 8, 3>,
+                         logged<20, 11, 40>, with_heads, at_run_time>;
 
 TEST_CASE_TEMPLATE_DEFINE("every flow's samples are right, whatever runs short, and all chunks come back", Config,
                           any_pool) {
@@ -433,7 +436,7 @@ TEST_CASE_TEMPLATE_DEFINE("every flow's samples are right, whatever runs short, 
 TEST_CASE_TEMPLATE_APPLY(any_pool, pools);
 
 TEST_CASE("want of a chunk ends the least recently used flow that holds one, and no other") {
-  const auto engine = std::make_unique<jj::engine<bare<16, 3, 256>>>();
+  const auto engine = std::make_unique<jj::engine<bare<16, 3, 64>>>();
   traffic::recorder ended;
   std::int64_t now = 0;
   for (std::uint32_t conversation = 1; conversation <= 3; ++conversation)

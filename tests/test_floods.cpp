@@ -172,7 +172,7 @@ struct few_chunks : guarded {
 };
 struct few_samples : few_chunks {
   using groups = jj::type_list<jj::flow_meta, jj::entropy>;
-  static constexpr std::size_t sample_chunks = 100;
+  static constexpr std::size_t sample_chunks = 160;
 };
 struct few_long : few_chunks {
   static constexpr std::size_t sample_packets = 9;

@@ -176,8 +176,8 @@ template <class Config> void print_chunk() {
   using chunk = typename jj::detail::engine_audit<jj::engine<Config>>::chunk;
   entry_layout<chunk> rows;
   rows.add("log", &chunk::log, "seven entries of a log, or");
-  rows.add("sample", &chunk::sample, "a part of a payload sample, coded, or");
-  rows.add("raw_sample", &chunk::raw_sample, "a short payload sample as it came");
+  rows.add("sample", &chunk::sample, "a part of a long payload sample, coded, or");
+  rows.add("raw_sample", &chunk::raw_sample, "a part of one of up to 255 bytes as it came");
   rows.print("A chunk", jj::engine<Config>::footprint().chunk);
 }
 template <class Rows, class... Sampled> void add_sketches(Rows& rows, jj::type_list<Sampled...>) {

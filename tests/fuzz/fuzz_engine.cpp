@@ -24,7 +24,7 @@ struct everything : jj::default_config {
   static constexpr std::size_t max_flows = 5;
   static constexpr std::size_t sample_packets = 8;
   static constexpr std::size_t log_chunks = 4;
-  static constexpr std::size_t sample_chunks = 4;
+  static constexpr std::size_t sample_chunks = 9;
   static constexpr std::size_t entropy_sample_bytes = 300;
   static constexpr std::size_t long_flows = 1;
   static constexpr std::size_t max_fragments = 2;
