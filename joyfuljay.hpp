@@ -1386,6 +1386,35 @@ inline void exact_percentile(percentile& answer, const std::uint64_t* sorted, st
   answer = {sorted[position.index], sorted[next], position.rest};
 }
 
+/// A percentile that is wanted, and where to.
+struct percentile_request {
+  unsigned percent;
+  percentile* answer;
+};
+/// Ascending percentiles of a histogram with `total` in it, in one pass: weight(bucket) of every bucket, value(bucket) of
+/// those where something is found. Until then the answers hold the ranks that are looked for.
+template <class Weight, class Value>
+void histogram_percentiles(std::size_t buckets, std::uint64_t total, const percentile_request* wanted,
+                           std::size_t count, Weight&& weight, Value&& value) {
+  for (std::size_t at = 0; at < count; ++at) {
+    *wanted[at].answer = {};
+    if (total == 0) continue;
+    const rank_position position(total, wanted[at].percent);
+    *wanted[at].answer = {position.index, position.index + 1 < total ? position.index + 1 : position.index,
+                          position.rest};
+  }
+  if (total == 0) return;
+  std::uint64_t seen = 0;
+  std::size_t low = 0, high = 0;  // whose lower, and upper, neighbour comes next
+  for (std::size_t bucket = 0; bucket < buckets && high < count; ++bucket) {
+    const std::uint64_t here = weight(bucket);
+    if (here == 0) continue;
+    seen += here;
+    for (; low < count && wanted[low].answer->low < seen; ++low) wanted[low].answer->low = value(bucket);
+    for (; high < count && wanted[high].answer->high < seen; ++high) wanted[high].answer->high = value(bucket);
+  }
+}
+
 /// Lets 16-bit counters hold any number of values. When one is full, all of its histogram are halved, and from then on
 /// one value in 2^halvings counts, so that early and late values weigh the same. In each block of 256 values the
 /// multiples of the golden ratio say which, since they spread evenly over any stretch and any step (Knuth: "The Art of
@@ -1433,14 +1462,21 @@ class gap_sketch {
     detail::halve(counts_, rest);
     ++thinning_.halvings;
   }
-  /// The percentile, between the exact extremes.
+  /// Ascending percentiles, between the exact extremes.
+  void answer(const detail::percentile_request* wanted, std::size_t count, std::uint64_t least,
+              std::uint64_t most) const {
+    std::uint32_t counted = 0;
+    for (const std::uint16_t bucket : counts_) counted += bucket;
+    detail::histogram_percentiles(
+        buckets, thinning_.weight(counted), wanted, count,
+        [&](std::size_t bucket) { return thinning_.weight(counts_[bucket]); },
+        [&](std::size_t bucket) { return value_of(bucket, least, most); });
+  }
   percentile at(unsigned percent, std::uint64_t least, std::uint64_t most) const {
-    std::uint64_t total = 0;
-    for (const std::uint16_t count : counts_) total += thinning_.weight(count);
-    if (total == 0) return {};
-    const detail::rank_position position(total, percent);
-    const std::uint64_t next = position.index + 1 < total ? position.index + 1 : position.index;
-    return {value_at(position.index, least, most), value_at(next, least, most), position.rest};
+    percentile result;
+    const detail::percentile_request wanted{percent, &result};
+    answer(&wanted, 1, least, most);
+    return result;
   }
 
  private:
@@ -1472,12 +1508,7 @@ class gap_sketch {
     const std::uint64_t x = exponent < 32 ? mantissa >> (32 - exponent) : mantissa << (exponent - 32);
     return x > offset ? x - offset : 0;
   }
-  std::uint64_t value_at(std::uint64_t index, std::uint64_t least, std::uint64_t most) const {
-    std::size_t bucket = 0;
-    for (std::uint64_t seen = 0; bucket + 1 < buckets; ++bucket) {
-      seen += thinning_.weight(counts_[bucket]);
-      if (seen > index) break;
-    }
+  static std::uint64_t value_of(std::size_t bucket, std::uint64_t least, std::uint64_t most) {
     if (bucket + 1 == buckets) return most;
     const std::uint64_t value = middle_of(bucket);
     return value < least ? least : value > most ? most : value;
@@ -1498,23 +1529,29 @@ class length_sketch {
     std::uint16_t& count = length < jumbo ? counts_[dir][length / width] : jumbo_bucket(length).count[dir];
     if (++count == 0xFFFF) halve(dir);
   }
-  /// The percentile of one direction, or of both, between the exact extremes.
-  percentile at(unsigned percent, bool forward, bool backward, std::uint32_t least, std::uint32_t most) const {
-    std::uint64_t total = 0;
-    for (std::size_t at = 0; at < buckets + jumbo_used_; ++at) total += count_of(at, forward, backward);
-    if (total == 0) return {};
-    const detail::rank_position position(total, percent);
-    const std::uint64_t next = position.index + 1 < total ? position.index + 1 : position.index;
-    return {value_at(position.index, forward, backward, least, most), value_at(next, forward, backward, least, most),
-            position.rest};
+  /// Ascending percentiles of one direction, or of both, between the exact extremes.
+  void answer(const detail::percentile_request* wanted, std::size_t count, bool forward, bool backward,
+              std::uint32_t least, std::uint32_t most) const {
+    detail::histogram_percentiles(
+        buckets + jumbo_used_, (forward ? total(fwd) : 0) + (backward ? total(bwd) : 0), wanted, count,
+        [&](std::size_t at) { return (forward ? count_of(at, fwd) : 0) + (backward ? count_of(at, bwd) : 0); },
+        [&](std::size_t at) { return value_of(at, least, most); });
   }
+  percentile at(unsigned percent, bool forward, bool backward, std::uint32_t least, std::uint32_t most) const {
+    percentile result;
+    const detail::percentile_request wanted{percent, &result};
+    answer(&wanted, 1, forward, backward, least, most);
+    return result;
+  }
+  /// Packets that its buckets stand for.
+  std::uint64_t total() const { return total(fwd) + total(bwd); }
   /// Packets of both directions by length: visit(least length, width, packets) for each bucket, ascending.
   template <class Visit> void for_each_bucket(Visit&& visit) const {
     for (std::size_t at = 0; at < buckets; ++at)
-      visit(std::uint64_t{at} * width, std::uint64_t{width}, count_of(at, true, true));
+      visit(std::uint64_t{at} * width, std::uint64_t{width}, count_of(at, fwd) + count_of(at, bwd));
     for (std::size_t at = 0; at < jumbo_used_; ++at)
       visit(std::uint64_t{jumbo_[at].number} << jumbo_shift(), std::uint64_t{1} << jumbo_shift(),
-            count_of(buckets + at, true, true));
+            count_of(buckets + at, fwd) + count_of(buckets + at, bwd));
   }
 
  private:
@@ -1578,21 +1615,16 @@ class length_sketch {
     for (std::size_t at = 0; at < jumbo_used_; ++at) detail::halve(jumbo_[at].count[dir], rest);
     ++thinning_[dir].halvings;
   }
-  std::uint64_t count_of(std::size_t at, bool forward, bool backward) const {
-    const bool wanted[2] = {forward, backward};
-    std::uint64_t packets = 0;
-    for (const direction dir : {fwd, bwd})
-      if (wanted[dir])
-        packets += thinning_[dir].weight(at < buckets ? counts_[dir][at] : jumbo_[at - buckets].count[dir]);
-    return packets;
+  std::uint64_t count_of(std::size_t at, direction dir) const {
+    return thinning_[dir].weight(at < buckets ? counts_[dir][at] : jumbo_[at - buckets].count[dir]);
   }
-  std::uint64_t value_at(std::uint64_t index, bool forward, bool backward, std::uint32_t least,
-                         std::uint32_t most) const {
-    std::size_t at = 0;
-    const std::size_t last = buckets + jumbo_used_ - 1;
-    for (std::uint64_t seen = count_of(0, forward, backward); seen <= index && at < last;
-         seen += count_of(at, forward, backward))
-      ++at;
+  std::uint64_t total(direction dir) const {
+    std::uint32_t counted = 0;
+    for (const std::uint16_t bucket : counts_[dir]) counted += bucket;
+    for (std::size_t at = 0; at < jumbo_used_; ++at) counted += jumbo_[at].count[dir];
+    return thinning_[dir].weight(counted);
+  }
+  std::uint64_t value_of(std::size_t at, std::uint32_t least, std::uint32_t most) const {
     const std::uint64_t value = at < buckets ? at * width + (width - 1) / 2
                                              : (std::uint64_t{jumbo_[at - buckets].number} << jumbo_shift()) +
                                                    ((std::uint64_t{1} << jumbo_shift()) - 1) / 2;
@@ -1614,12 +1646,14 @@ class mode_sketch {
   static constexpr std::size_t counters = 32;
 
   void add(std::uint32_t length) {
-    std::size_t rarest = 0;
-    for (std::size_t at = 0; at < used_; ++at) {
+    for (std::size_t at = 0; at < used_; ++at)
       if (sizes_[at] == length) return count(at);
-      if (counts_[at] < counts_[rarest]) rarest = at;
-    }
-    if (used_ < counters) rarest = used_++, counts_[rarest] = 0;
+    std::size_t rarest = 0;
+    if (used_ < counters)
+      rarest = used_++, counts_[rarest] = 0;
+    else
+      for (std::size_t at = 1; at < counters; ++at)
+        if (counts_[at] < counts_[rarest]) rarest = at;
     sizes_[rarest] = length;
     errors_[rarest] = counts_[rarest];  // what others had counted here before
     count(rarest);
@@ -1673,8 +1707,7 @@ class variety_sketch {
   /// A counter that holds little but its own length counts as that length. What is left in a bucket is spread evenly
   /// over its other lengths; what is left of jumbo lengths, over all of those.
   shannon_entropy entropy(const length_sketch& lengths, const mode_sketch& modes) const {
-    std::uint64_t scale = 0;  // the buckets' packets: counters there may have been halved
-    lengths.for_each_bucket([&](std::uint64_t, std::uint64_t, std::uint64_t packets) { scale += packets; });
+    const std::uint64_t scale = lengths.total();  // not the flow's packets: counters may have been halved
     own_sizes own;
     own.take(modes);
     shannon_entropy sum;
@@ -1682,7 +1715,8 @@ class variety_sketch {
     std::size_t next = 0;
     lengths.for_each_bucket([&](std::uint64_t least, std::uint64_t width, std::uint64_t packets) {
       const bool is_jumbo = least + width > jumbo;  // their buckets may reach below it when they are wide
-      std::uint64_t rest = packets * fine, values = is_jumbo ? 0 : distinct_among(least, least + width);
+      std::uint64_t rest = packets * fine;
+      std::uint64_t values = is_jumbo || packets == 0 ? 0 : distinct_among(least, least + width);
       for (; next < own.used && own.size[next] < least + width; ++next) {
         std::uint64_t mass = own.scaled(next, scale * fine);
         if (mass > rest) mass = rest;
@@ -5352,12 +5386,9 @@ struct gap_quantiles {
       if (flow.has_directed_gap(p.dir)) directed[p.dir].add(flow.directed_gap);
     }
     template <class Flow> void answer(gap_quantiles& q, const Flow& flow) const {
-      const auto of_all = [&](unsigned percent) { return all.at(percent, flow.gaps.least, flow.gaps.most); };
-      q.gap_p25 = of_all(25);
-      q.gap_median = of_all(50);
-      q.gap_p75 = of_all(75);
-      q.gap_p90 = of_all(90);
-      q.gap_p99 = of_all(99);
+      const detail::percentile_request wanted[] = {
+          {25, &q.gap_p25}, {50, &q.gap_median}, {75, &q.gap_p75}, {90, &q.gap_p90}, {99, &q.gap_p99}};
+      all.answer(wanted, 5, flow.gaps.least, flow.gaps.most);
       for (const direction dir : {fwd, bwd})
         q.directed_gap_median[dir] = directed[dir].at(50, flow.directed_gaps[dir].least, flow.directed_gaps[dir].most);
     }
@@ -5425,11 +5456,9 @@ struct length_quantiles {
     }
     template <class Flow> void answer(length_quantiles& q, const Flow& flow) const {
       const moments<32> both = flow.both_lengths();
-      const auto of_all = [&](unsigned percent) { return lengths_seen.at(percent, true, true, both.least, both.most); };
-      q.length_p25 = of_all(25);
-      q.length_median = of_all(50);
-      q.length_p75 = of_all(75);
-      q.length_p90 = of_all(90);
+      const detail::percentile_request wanted[] = {
+          {25, &q.length_p25}, {50, &q.length_median}, {75, &q.length_p75}, {90, &q.length_p90}};
+      lengths_seen.answer(wanted, 4, true, true, both.least, both.most);
       for (const direction dir : {fwd, bwd})
         q.directed_length_median[dir] =
             lengths_seen.at(50, dir == fwd, dir == bwd, flow.lengths[dir].least, flow.lengths[dir].most);
@@ -8628,8 +8657,8 @@ template <class Config> class engine {
                                                                          : larger(Config::max_flows / 16, 1);
   static constexpr unsigned slot_bits = detail::bits_for(Config::max_flows);
   static constexpr std::uint32_t slot_mask = (std::uint32_t{1} << slot_bits) - 1;
-  static constexpr unsigned max_chain = 32;  // with a secret key chains beyond 16 do not happen
-  static constexpr std::size_t expired_per_packet = 2;
+  static constexpr unsigned max_chain = 32;             // with a secret key chains beyond 16 do not happen
+  static constexpr std::size_t expired_per_packet = 2;  // less what was evicted since the last time
 
   static_assert(Config::max_flows >= 1 && Config::max_flows < (std::size_t{1} << 28),
                 "joyfuljay: Config::max_flows must be between 1 and 2^28 - 1");
@@ -8720,7 +8749,10 @@ template <class Config> class engine {
     p.dir = now.from.from_second == flow.marked(flow_type::initiator_is_second) ? fwd : bwd;
     update(flow, p, sink);
     link(number);
-    if (Config::expire_while_feeding) expire(p.time_ns, expired_per_packet, sink);
+    if (Config::expire_while_feeding && may_be_due(p.time_ns)) {
+      expire(p.time_ns, made_room_ < expired_per_packet ? expired_per_packet - made_room_ : 0, sink);
+      made_room_ = 0;
+    }
     if (is_snapshot(flow.total_packets(), typename Config::snapshot_packets{}))
       report(number, end_reason::snapshot, sink);
     return {now.what, view(this, number)};
@@ -8847,8 +8879,9 @@ template <class Config> class engine {
     return detail::saturating_sum(stepped_back_to_, Config::idle_timeout_ns);
   }
   /// Only the oldest of each list are looked at, and those only when the earliest deadline known has passed.
+  bool may_be_due(std::int64_t now_ns) const { return now_ns > next_deadline_ || is_ahead(next_deadline_, now_ns); }
   template <class Sink> std::size_t expire(std::int64_t now_ns, std::size_t most, Sink& sink) {
-    if (now_ns <= next_deadline_ && !is_ahead(next_deadline_, now_ns)) return 0;
+    if (!may_be_due(now_ns)) return 0;
     std::size_t ended = 0;
     std::int64_t next = 0x7FFFFFFFFFFFFFFF;
     bool any_ahead = false;
@@ -8930,6 +8963,7 @@ template <class Config> class engine {
   }
   template <class Sink> void evict(std::uint32_t number, std::uint64_t& cause, Sink& sink) {
     ++cause;
+    ++made_room_;
     finish(number, end_reason::evicted, sink);
   }
   template <class Sink> std::uint32_t open(const arrival& now, Sink& sink) {
@@ -8979,7 +9013,7 @@ template <class Config> class engine {
     return followed;
   }
   /// The flow is in no list meanwhile, so that nothing evicts it.
-  template <class Sink> void update(flow_type& flow, packet& p, Sink& sink) {
+  template <class Sink> JOYFULJAY_OWN_FRAME void update(flow_type& flow, packet& p, Sink& sink) {
     const bool stepped_back = p.time_ns < flow.last_ns;
     const std::uint64_t now = static_cast<std::uint64_t>(p.time_ns), before = static_cast<std::uint64_t>(flow.last_ns);
     const std::uint64_t step = stepped_back ? before - now : now - before;
@@ -9395,7 +9429,8 @@ template <class Config> class engine {
   hash_key secret_ = {};
   bytes salt_ = {};
   connections_type connections_ = {};
-  bool reporting_ = false;  // a sink is running
+  bool reporting_ = false;     // a sink is running
+  std::size_t made_room_ = 0;  // flows evicted since a packet last ended idle ones: no packet pays for all
 };
 
 // ---- 16. Writers -------------------------------------------------------------------------------------------------
