@@ -95,6 +95,14 @@
 #define JOYFULJAY_OWN_FRAME
 #endif
 
+/// A small function that runs often, for each packet of a log, say: a copy for each of its callers, but one for all where
+/// flash counts (-Os). Left to itself g++ -O2 makes one, too, which costs 3 % of a row.
+#if defined(__GNUC__) && !defined(__OPTIMIZE_SIZE__)
+#define JOYFULJAY_INLINE_FOR_SPEED __attribute__((always_inline))
+#else
+#define JOYFULJAY_INLINE_FOR_SPEED
+#endif
+
 namespace joyfuljay {
 inline namespace v0 {
 namespace detail {
@@ -220,6 +228,20 @@ struct splt_step {
 
 /// Which end of the flow sent a packet. The sender of the flow's first packet is the initiator; nobody swaps later.
 enum direction : std::uint8_t { fwd, bwd };
+
+namespace detail {
+/// for (const direction dir : directions{}): a counter, where {fwd, bwd} would be an array in memory.
+struct directions {
+  struct place {
+    unsigned at;
+    direction operator*() const { return static_cast<direction>(at); }
+    place& operator++() { return ++at, *this; }
+    bool operator!=(const place& other) const { return at != other.at; }
+  };
+  place begin() const { return {0}; }
+  place end() const { return {2}; }
+};
+}  // namespace detail
 
 /// An IPv4 or IPv6 address as it stands in the header, or the pseudonym that replaces it (`anonymize_addresses`).
 struct ip_address {
@@ -971,6 +993,19 @@ struct halfsiphash {
 // division the same way on every target, and there is no product and sum for a compiler to fuse. Everything
 // here starts as zero bytes and has no initialisers, so that the pools that hold it lie in .bss.
 
+namespace detail {
+/// word -= other, which is not larger; one function for all widths.
+inline void subtract_words(std::uint64_t* word, const std::uint64_t* other, unsigned words) {
+  bool borrow = false;
+  for (unsigned at = 0; at < words; ++at) {
+    const std::uint64_t difference = word[at] - other[at];
+    const bool below = word[at] < other[at] || (difference == 0 && borrow);
+    word[at] = difference - borrow;
+    borrow = below;
+  }
+}
+}  // namespace detail
+
 /// An unsigned integer of `Words` times 64 bits. Sums and products wrap only where the caller chose too few words.
 template <unsigned Words> struct wide {
   std::uint64_t word[Words];  ///< least significant first
@@ -998,13 +1033,7 @@ template <unsigned Words> struct wide {
   }
   /// The caller knows that `other` is not larger.
   wide& operator-=(const wide& other) {
-    bool borrow = false;
-    for (unsigned at = 0; at < Words; ++at) {
-      const std::uint64_t difference = word[at] - other.word[at];
-      const bool below = word[at] < other.word[at] || (difference == 0 && borrow);
-      word[at] = difference - borrow;
-      borrow = below;
-    }
+    detail::subtract_words(word, other.word, Words);
     return *this;
   }
   /// Returns the remainder.
@@ -1048,33 +1077,49 @@ inline wide<2> product(std::uint64_t a, std::uint64_t b) {
 #endif
 }
 
-template <unsigned Words> void wide<Words>::multiply(std::uint64_t factor) {
-  std::uint64_t carry = 0;
-  for (unsigned at = 0; at < Words; ++at) {
-    wide<2> part = product(word[at], factor);
-    part += carry;
-    word[at] = part.word[0];
-    carry = part.word[1];
-  }
-}
-
 namespace detail {
+/// word = word + a * factor + carry, and the carry into the next word. Fits: (2^64-1)^2 + 2 (2^64-1) = 2^128 - 1.
+inline void multiply_word(std::uint64_t& word, std::uint64_t a, std::uint64_t factor, std::uint64_t& carry) {
+#if defined(__SIZEOF_INT128__)
+  __extension__ typedef unsigned __int128 native;
+  const native sum = static_cast<native>(a) * factor + word + carry;
+  word = static_cast<std::uint64_t>(sum);
+  carry = static_cast<std::uint64_t>(sum >> 64);
+#else
+  wide<2> part = product(a, factor);
+  part += carry;
+  part += word;
+  word = part.word[0];
+  carry = part.word[1];
+#endif
+}
 /// result += a * b, into words that are zero; one function for all widths.
 inline void multiply_words(std::uint64_t* result, const std::uint64_t* a, unsigned a_words, const std::uint64_t* b,
                            unsigned b_words) {
   for (unsigned i = 0; i < a_words; ++i) {
     std::uint64_t carry = 0;
-    for (unsigned j = 0; j < b_words; ++j) {
-      wide<2> part = product(a[i], b[j]);  // part + carry + word fits: (2^64-1)^2 + 2 (2^64-1) = 2^128 - 1
-      part += carry;
-      part += result[i + j];
-      result[i + j] = part.word[0];
-      carry = part.word[1];
-    }
+    for (unsigned j = 0; j < b_words; ++j) multiply_word(result[i + j], a[i], b[j], carry);
     result[i + b_words] = carry;
   }
 }
+/// result = squares * count - sum * sum, into words that are zero: as many as both have together.
+inline void variance_words(std::uint64_t* result, const std::uint64_t* squares, unsigned square_words,
+                           const std::uint64_t* sum, unsigned sum_words, std::uint64_t count) {
+  std::uint64_t squared_sum[6] = {};
+  multiply_words(result, squares, square_words, &count, 1);
+  multiply_words(squared_sum, sum, sum_words, sum, sum_words);
+  subtract_words(result, squared_sum, square_words + sum_words);
+}
 }  // namespace detail
+
+template <unsigned Words> void wide<Words>::multiply(std::uint64_t factor) {
+  std::uint64_t carry = 0;
+  for (std::uint64_t& each : word) {
+    const std::uint64_t a = each;
+    each = 0;
+    detail::multiply_word(each, a, factor, carry);
+  }
+}
 
 /// All bits of a product of several words.
 template <unsigned A, unsigned B> wide<A + B> product(const wide<A>& a, const wide<B>& b) {
@@ -1127,18 +1172,28 @@ template <unsigned Words> double to_double(const wide<Words>& x) { return detail
 
 namespace detail {
 /// One function for all: on a machine without a double unit a division here and there is what fills the flash.
-JOYFULJAY_OWN_FRAME inline double divided(double a, double b) { return b != 0 ? a / b : 0; }
+/// Only a positive zero has no bit set, and asking for that needs no comparison of doubles either.
+JOYFULJAY_OWN_FRAME inline double divided(double a, double b) {
+  std::uint64_t bits;
+  std::memcpy(&bits, &b, sizeof bits);
+  return bits != 0 ? a / b : 0;
+}
 }  // namespace detail
 
-/// One division of two integers; 0 when the divisor is 0.
-template <unsigned Words, class Divisor> double quotient(const wide<Words>& a, const Divisor& b) {
+/// One division of two integers; 0 when the divisor is 0. Words by value: registers instead of two addresses on the
+/// stack.
+template <unsigned Words> double quotient(const wide<Words>& a, std::uint64_t b) {
+  return detail::divided(to_double(a), to_double(b));
+}
+template <unsigned Words, unsigned Others> double quotient(const wide<Words>& a, const wide<Others>& b) {
   return detail::divided(to_double(a), to_double(b));
 }
 template <unsigned Words> double quotient(std::uint64_t a, const wide<Words>& b) {
   return detail::divided(to_double(a), to_double(b));
 }
-/// By value: registers instead of two addresses on the stack.
-inline double quotient(std::uint64_t a, std::uint64_t b) { return detail::divided(to_double(a), to_double(b)); }
+JOYFULJAY_INLINE_FOR_SPEED inline double quotient(std::uint64_t a, std::uint64_t b) {
+  return detail::divided(to_double(a), to_double(b));
+}
 /// The same of the root of an integer.
 template <unsigned Words> double root_quotient(double root, const wide<Words>& b) {
   return detail::divided(root, to_double(b));
@@ -1292,9 +1347,8 @@ template <unsigned ValueBits> struct moments {
 
   /// count^2 times the population variance: an integer, and never negative (Cauchy, Schwarz).
   wide<sum_words + square_words> scaled_variance(std::uint64_t count) const {
-    auto result = wide<sum_words + square_words>::from(squares);
-    result.multiply(count);
-    result -= wide<sum_words + square_words>::from(square(sum));
+    wide<sum_words + square_words> result{};
+    detail::variance_words(result.word, squares.word, square_words, sum.word, sum_words, count);
     return result;
   }
   /// count times the standard deviation: divided by count it is the deviation, by the sum the coefficient of variation.
@@ -1311,9 +1365,19 @@ template <unsigned ValueBits> struct moments {
     hundredfold.multiply(100);
     return hundredfold < mean_squared || !(wide<sum_words>{} < sum);
   }
-  double mean(std::uint64_t count) const { return quotient(sum, count); }
+  double mean(std::uint64_t count) const {
+    if constexpr (sum_words == 1)
+      return quotient(sum.word[0], count);
+    else
+      return quotient(sum, count);
+  }
   double mean_seconds(std::uint64_t count) const { return quotient(sum, count * ns_per_second); }
 };
+
+/// Standard deviation of `count` lengths from the sums of their squares and of themselves.
+inline double deviation(const wide<2>& squares, std::uint64_t sum, std::uint64_t count) {
+  return root_quotient(moments<32>{squares, {{sum}}, 0, 0}.scaled_deviation(count), count);
+}
 
 /// Order statistics between two neighbours: the percentile of n sorted values lies at position (n-1) p / 100.
 struct percentile {
@@ -1347,12 +1411,14 @@ inline void sort(std::uint64_t* keys, std::size_t count, std::uint64_t* spare) {
     a = least, b = most;
   };
   std::size_t begin = 0;
+#if !defined(__OPTIMIZE_SIZE__)  // the network is faster than the loop below, and as long as everything else here
   for (; begin + run <= count; begin += run) {
     std::uint64_t* const k = keys + begin;
     order(k[0], k[1]), order(k[2], k[3]), order(k[0], k[2]), order(k[1], k[3]), order(k[1], k[2]);
   }
+#endif
   for (std::size_t at = begin + 1; at < count; ++at)
-    for (std::size_t down = at; down > begin; --down) order(keys[down - 1], keys[down]);
+    for (std::size_t down = at; down % run != 0; --down) order(keys[down - 1], keys[down]);
 
   std::uint64_t *from = keys, *to = spare;
   for (std::size_t span = run; span < count; span *= 2) {
@@ -1377,43 +1443,42 @@ inline void sort(std::uint64_t* keys, std::size_t count, std::uint64_t* spare) {
   if (from != keys) std::memcpy(keys, from, count * sizeof *keys);
 }
 
-/// Into its place: results that are returned are copied there, ten times over.
-inline void exact_percentile(percentile& answer, const std::uint64_t* sorted, std::size_t count, unsigned percent) {
-  answer = {};
-  if (count == 0) return;
-  const rank_position position(count, percent);
-  const std::uint64_t next = position.index + 1 < count ? position.index + 1 : position.index;
-  answer = {sorted[position.index], sorted[next], position.rest};
+/// Those that features ask for, as the members that hold them are numbered.
+inline constexpr std::uint8_t usual_percentiles[] = {25, 50, 75, 90, 99};
+
+/// Of up to a thousand values, so the position is computed in 32 bits. 0 without values.
+inline double exact_percentile(const std::uint64_t* sorted, std::size_t count, unsigned percent, std::uint64_t unit) {
+  if (count == 0) return 0;
+  const std::uint32_t position = static_cast<std::uint32_t>(count - 1) * percent, index = position / 100;
+  return percentile{sorted[index], sorted[index + 1 < count ? index + 1 : index], position % 100}.value(unit);
 }
 
-/// A percentile that is wanted, and where to.
-struct percentile_request {
-  unsigned percent;
-  percentile* answer;
+/// Finds ascending percentiles of a histogram in one pass over its buckets. Until then the answers hold the ranks that
+/// are looked for.
+class percentile_search {
+ public:
+  /// Of `total` values. Of none, all are 0.
+  percentile_search(std::uint64_t total, const std::uint8_t* percents, percentile* answers, std::size_t count)
+      : answers_(answers), left_(total != 0 ? count : 0) {
+    for (std::size_t at = 0; at < count; ++at) {
+      const rank_position position(total != 0 ? total : 1, percents[at]);
+      answers[at] = {position.index, position.index + 1 < total ? position.index + 1 : position.index, position.rest};
+    }
+  }
+  bool is_over() const { return left_ == 0; }
+  /// The next bucket, in which there is something.
+  void pass(std::uint64_t values, std::uint64_t value) {
+    seen_ += values;
+    while (lows_ < left_ && answers_[lows_].low < seen_) answers_[lows_++].low = value;
+    while (left_ != 0 && answers_->high < seen_) answers_++->high = value, --left_, --lows_;
+  }
+
+ private:
+  percentile* answers_;   // the first whose upper neighbour comes
+  std::size_t left_;      // from there on
+  std::size_t lows_ = 0;  // of those: how many have their lower neighbour
+  std::uint64_t seen_ = 0;
 };
-/// Ascending percentiles of a histogram with `total` in it, in one pass: weight(bucket) of every bucket, value(bucket) of
-/// those where something is found. Until then the answers hold the ranks that are looked for.
-template <class Weight, class Value>
-void histogram_percentiles(std::size_t buckets, std::uint64_t total, const percentile_request* wanted,
-                           std::size_t count, Weight&& weight, Value&& value) {
-  for (std::size_t at = 0; at < count; ++at) {
-    *wanted[at].answer = {};
-    if (total == 0) continue;
-    const rank_position position(total, wanted[at].percent);
-    *wanted[at].answer = {position.index, position.index + 1 < total ? position.index + 1 : position.index,
-                          position.rest};
-  }
-  if (total == 0) return;
-  std::uint64_t seen = 0;
-  std::size_t low = 0, high = 0;  // whose lower, and upper, neighbour comes next
-  for (std::size_t bucket = 0; bucket < buckets && high < count; ++bucket) {
-    const std::uint64_t here = weight(bucket);
-    if (here == 0) continue;
-    seen += here;
-    for (; low < count && wanted[low].answer->low < seen; ++low) wanted[low].answer->low = value(bucket);
-    for (; high < count && wanted[high].answer->high < seen; ++high) wanted[high].answer->high = value(bucket);
-  }
-}
 
 /// Lets 16-bit counters hold any number of values. When one is full, all of its histogram are halved, and from then on
 /// one value in 2^halvings counts, so that early and late values weigh the same. In each block of 256 values the
@@ -1463,19 +1528,18 @@ class gap_sketch {
     ++thinning_.halvings;
   }
   /// Ascending percentiles, between the exact extremes.
-  void answer(const detail::percentile_request* wanted, std::size_t count, std::uint64_t least,
+  void answer(const std::uint8_t* percents, percentile* answers, std::size_t count, std::uint64_t least,
               std::uint64_t most) const {
     std::uint32_t counted = 0;
     for (const std::uint16_t bucket : counts_) counted += bucket;
-    detail::histogram_percentiles(
-        buckets, thinning_.weight(counted), wanted, count,
-        [&](std::size_t bucket) { return thinning_.weight(counts_[bucket]); },
-        [&](std::size_t bucket) { return value_of(bucket, least, most); });
+    detail::percentile_search search(thinning_.weight(counted), percents, answers, count);
+    for (std::size_t bucket = 0; bucket < buckets && !search.is_over(); ++bucket)
+      if (counts_[bucket] != 0) search.pass(thinning_.weight(counts_[bucket]), value_of(bucket, least, most));
   }
   percentile at(unsigned percent, std::uint64_t least, std::uint64_t most) const {
     percentile result;
-    const detail::percentile_request wanted{percent, &result};
-    answer(&wanted, 1, least, most);
+    const auto percent_wanted = static_cast<std::uint8_t>(percent);
+    answer(&percent_wanted, &result, 1, least, most);
     return result;
   }
 
@@ -1504,8 +1568,7 @@ class gap_sketch {
     static constexpr std::uint32_t middle[per_octave] = {0x0caa1283, 0x28a125ff, 0x478168c6, 0x69986bb8,
                                                          0x8f3bd29b, 0xb8ca2b3c, 0xe6abdaf9};  // over 1, in 32 bits
     const std::uint64_t mantissa = std::uint64_t{1} << 32 | middle[bucket % per_octave];
-    const unsigned exponent = lowest_octave + static_cast<unsigned>(bucket / per_octave);
-    const std::uint64_t x = exponent < 32 ? mantissa >> (32 - exponent) : mantissa << (exponent - 32);
+    const std::uint64_t x = mantissa << bucket / per_octave >> (32 - lowest_octave);  // at most 2^60 on the way
     return x > offset ? x - offset : 0;
   }
   static std::uint64_t value_of(std::size_t bucket, std::uint64_t least, std::uint64_t most) {
@@ -1530,17 +1593,19 @@ class length_sketch {
     if (++count == 0xFFFF) halve(dir);
   }
   /// Ascending percentiles of one direction, or of both, between the exact extremes.
-  void answer(const detail::percentile_request* wanted, std::size_t count, bool forward, bool backward,
+  void answer(const std::uint8_t* percents, percentile* answers, std::size_t count, bool forward, bool backward,
               std::uint32_t least, std::uint32_t most) const {
-    detail::histogram_percentiles(
-        buckets + jumbo_used_, (forward ? total(fwd) : 0) + (backward ? total(bwd) : 0), wanted, count,
-        [&](std::size_t at) { return (forward ? count_of(at, fwd) : 0) + (backward ? count_of(at, bwd) : 0); },
-        [&](std::size_t at) { return value_of(at, least, most); });
+    detail::percentile_search search((forward ? total(fwd) : 0) + (backward ? total(bwd) : 0), percents, answers,
+                                     count);
+    for (std::size_t at = 0; at < buckets + jumbo_used_ && !search.is_over(); ++at)
+      if (const std::uint64_t packets = (forward ? count_of(at, fwd) : 0) + (backward ? count_of(at, bwd) : 0);
+          packets != 0)
+        search.pass(packets, value_of(at, least, most));
   }
   percentile at(unsigned percent, bool forward, bool backward, std::uint32_t least, std::uint32_t most) const {
     percentile result;
-    const detail::percentile_request wanted{percent, &result};
-    answer(&wanted, 1, forward, backward, least, most);
+    const auto percent_wanted = static_cast<std::uint8_t>(percent);
+    answer(&percent_wanted, &result, 1, forward, backward, least, most);
     return result;
   }
   /// Packets that its buckets stand for.
@@ -1569,7 +1634,7 @@ class length_sketch {
 
   /// Ascending by number, so that the list reads as a histogram.
   jumbo_entry& jumbo_bucket(std::uint32_t length) {
-    for (;;) {  // each turn but the last doubles the width, at most 28 times in the life of a flow
+    for (;;) {  // each turn but the last doubles the width, at most 24 times in the life of a flow: see value_at
       const std::uint32_t number = length >> jumbo_shift();
       std::size_t at = 0;
       while (at < jumbo_used_ && jumbo_[at].number < number) ++at;
@@ -1586,7 +1651,7 @@ class length_sketch {
     }
   }
   void double_jumbo_width() {
-    for (const direction dir : {fwd, bwd})
+    for (const direction dir : detail::directions{})
       if (merged_count_is_full(dir)) halve(dir);
     ++jumbo_doublings_;
     std::size_t kept = 0;
@@ -1594,7 +1659,7 @@ class length_sketch {
       jumbo_entry entry = jumbo_[at];
       entry.number = static_cast<std::uint16_t>(entry.number / 2);
       if (kept != 0 && jumbo_[kept - 1].number == entry.number) {
-        for (const direction dir : {fwd, bwd})
+        for (const direction dir : detail::directions{})
           jumbo_[kept - 1].count[dir] = static_cast<std::uint16_t>(jumbo_[kept - 1].count[dir] + entry.count[dir]);
       } else {
         jumbo_[kept++] = entry;
@@ -1624,10 +1689,11 @@ class length_sketch {
     for (std::size_t at = 0; at < jumbo_used_; ++at) counted += jumbo_[at].count[dir];
     return thinning_[dir].weight(counted);
   }
-  std::uint64_t value_of(std::size_t at, std::uint32_t least, std::uint32_t most) const {
-    const std::uint64_t value = at < buckets ? at * width + (width - 1) / 2
-                                             : (std::uint64_t{jumbo_[at - buckets].number} << jumbo_shift()) +
-                                                   ((std::uint64_t{1} << jumbo_shift()) - 1) / 2;
+  /// In 32 bits: all lengths fit 16 buckets when those are 2^28 wide, so they never become wider.
+  std::uint32_t value_of(std::size_t at, std::uint32_t least, std::uint32_t most) const {
+    const std::uint32_t value = at < buckets ? static_cast<std::uint32_t>(at) * width + (width - 1) / 2
+                                             : (std::uint32_t{jumbo_[at - buckets].number} << jumbo_shift()) +
+                                                   ((std::uint32_t{1} << jumbo_shift()) - 1) / 2;
     return value < least ? least : value > most ? most : value;
   }
 
@@ -4947,6 +5013,22 @@ template <std::size_t Number> struct rank : rank<Number - 1> {};
 template <> struct rank<0> {};
 using highest_rank = rank<128>;  ///< the most features that one group may declare
 
+/// Where a feature lies in its group and what it is, for `to_vector` where flash counts.
+enum class number_kind : std::uint8_t { octet, unsigned_16, unsigned_32, unsigned_64, real, other, none };
+struct number_place {
+  number_kind kind;
+  std::size_t offset;
+};
+template <class Value> constexpr number_kind kind_of_number() {
+  return !std::is_arithmetic_v<Value>                                         ? number_kind::none
+         : std::is_same_v<Value, bool> || std::is_same_v<Value, std::uint8_t> ? number_kind::octet
+         : std::is_same_v<Value, std::uint16_t>                               ? number_kind::unsigned_16
+         : std::is_same_v<Value, std::uint32_t>                               ? number_kind::unsigned_32
+         : std::is_same_v<Value, std::uint64_t>                               ? number_kind::unsigned_64
+         : std::is_same_v<Value, double>                                      ? number_kind::real
+                                                                              : number_kind::other;
+}
+
 }  // namespace detail
 
 /// What is known about a feature besides its value. `type` is bool, int, float, str or list[...]; the unit of a plain
@@ -4982,12 +5064,20 @@ template <> struct type_name<list<splt_step>> { static constexpr const char* val
   template <class Visitor> constexpr void jj_visit(::joyfuljay::detail::number<jj_at_##name>, Visitor& visit) const { \
     visit(::joyfuljay::feature_info{jj_group, #name, ::joyfuljay::type_name<value_type>::value, unit, about}, name);  \
   }                                                                                                                   \
+  template <class Group>                                                                                              \
+  static constexpr ::joyfuljay::detail::number_place jj_place(::joyfuljay::detail::number<jj_at_##name>) {            \
+    return {::joyfuljay::detail::kind_of_number<value_type>(), offsetof(Group, name)};                                \
+  }                                                                                                                   \
   template <class Flow> value_type jj_value_of_##name([[maybe_unused]] const Flow& flow) const
 
 /// The same for a result that several features share: computed once, in the row while the row is computed, never shown.
 #define JOYFULJAY_STEP(value_type, name)                                                                         \
   JOYFULJAY_NUMBERED_MEMBER(value_type, name)                                                                    \
   template <class Visitor> constexpr void jj_visit(::joyfuljay::detail::number<jj_at_##name>, Visitor&) const {} \
+  template <class Group>                                                                                         \
+  static constexpr ::joyfuljay::detail::number_place jj_place(::joyfuljay::detail::number<jj_at_##name>) {       \
+    return {::joyfuljay::detail::number_kind::none, 0};                                                          \
+  }                                                                                                              \
   template <class Flow> value_type jj_value_of_##name([[maybe_unused]] const Flow& flow) const
 
 #define JOYFULJAY_NUMBERED_MEMBER(value_type, name)                                                           \
@@ -5348,13 +5438,14 @@ struct tcp_counts {
   std::uint32_t with_flag(std::uint8_t flag) const { return flag_packets[bit_of(flag)]; }
 
  private:
-  static constexpr unsigned bit_of(std::uint8_t flag) { return detail::bits_for(flag) - 1; }
+  static unsigned bit_of(std::uint8_t flag) { return detail::lowest_bit(flag); }
 };
 
-/// Quantiles of the gaps.
+/// Quantiles of the gaps, in seconds.
 struct gap_quantiles {
   using needs = type_list<arrival_gaps>;
-  percentile gap_p25, gap_median, gap_p75, gap_p90, gap_p99, directed_gap_median[2];
+  enum : std::size_t { gap_p25, gap_median, gap_p75, gap_p90, gap_p99, gap_percentiles };
+  double gap_at[gap_percentiles], directed_gap_median[2];
 
   template <class Config> struct exact {
     std::uint64_t all[Config::sample_packets], directed[2][Config::sample_packets], spare[Config::sample_packets];
@@ -5367,14 +5458,11 @@ struct gap_quantiles {
     void clear() { used = directed_used[fwd] = directed_used[bwd] = 0; }
     template <class Flow> void answer(gap_quantiles& q, const Flow&) {
       detail::sort(all, used, spare);
-      detail::exact_percentile(q.gap_p25, all, used, 25);
-      detail::exact_percentile(q.gap_median, all, used, 50);
-      detail::exact_percentile(q.gap_p75, all, used, 75);
-      detail::exact_percentile(q.gap_p90, all, used, 90);
-      detail::exact_percentile(q.gap_p99, all, used, 99);
-      for (const direction dir : {fwd, bwd}) {
+      for (std::size_t at = 0; at < gap_percentiles; ++at)
+        q.gap_at[at] = detail::exact_percentile(all, used, detail::usual_percentiles[at], ns_per_second);
+      for (const direction dir : detail::directions{}) {
         detail::sort(directed[dir], directed_used[dir], spare);
-        detail::exact_percentile(q.directed_gap_median[dir], directed[dir], directed_used[dir], 50);
+        q.directed_gap_median[dir] = detail::exact_percentile(directed[dir], directed_used[dir], 50, ns_per_second);
       }
     }
   };
@@ -5386,11 +5474,12 @@ struct gap_quantiles {
       if (flow.has_directed_gap(p.dir)) directed[p.dir].add(flow.directed_gap);
     }
     template <class Flow> void answer(gap_quantiles& q, const Flow& flow) const {
-      const detail::percentile_request wanted[] = {
-          {25, &q.gap_p25}, {50, &q.gap_median}, {75, &q.gap_p75}, {90, &q.gap_p90}, {99, &q.gap_p99}};
-      all.answer(wanted, 5, flow.gaps.least, flow.gaps.most);
-      for (const direction dir : {fwd, bwd})
-        q.directed_gap_median[dir] = directed[dir].at(50, flow.directed_gaps[dir].least, flow.directed_gaps[dir].most);
+      percentile found[gap_percentiles];
+      all.answer(detail::usual_percentiles, found, gap_percentiles, flow.gaps.least, flow.gaps.most);
+      for (std::size_t at = 0; at < gap_percentiles; ++at) q.gap_at[at] = found[at].value(ns_per_second);
+      for (const direction dir : detail::directions{})
+        q.directed_gap_median[dir] =
+            directed[dir].at(50, flow.directed_gaps[dir].least, flow.directed_gaps[dir].most).value(ns_per_second);
     }
   };
 };
@@ -5398,7 +5487,8 @@ struct gap_quantiles {
 /// Quantiles and mode of the IP lengths.
 struct length_quantiles {
   using needs = type_list<packet_lengths>;
-  percentile length_p25, length_median, length_p75, length_p90, directed_length_median[2];
+  enum : std::size_t { length_p25, length_median, length_p75, length_p90, length_percentiles };
+  double length_at[length_percentiles], directed_length_median[2];
   std::uint32_t mode_length, mode_packets;
 
   template <class Config> struct exact {
@@ -5414,17 +5504,15 @@ struct length_quantiles {
     template <class Flow> void answer(length_quantiles& q, const Flow&) {
       detail::sort(keys, used, spare);
       find_mode(q);
-      for (const direction dir : {fwd, bwd}) {
+      for (const direction dir : detail::directions{}) {
         std::size_t count = 0;
         for (std::size_t at = 0; at < used; ++at)
           if ((keys[at] & 1) == dir) spare[count++] = keys[at] >> 32;
-        detail::exact_percentile(q.directed_length_median[dir], spare, count, 50);
+        q.directed_length_median[dir] = detail::exact_percentile(spare, count, 50, 1);
       }
       for (std::size_t at = 0; at < used; ++at) spare[at] = keys[at] >> 32;
-      detail::exact_percentile(q.length_p25, spare, used, 25);
-      detail::exact_percentile(q.length_median, spare, used, 50);
-      detail::exact_percentile(q.length_p75, spare, used, 75);
-      detail::exact_percentile(q.length_p90, spare, used, 90);
+      for (std::size_t at = 0; at < length_percentiles; ++at)
+        q.length_at[at] = detail::exact_percentile(spare, used, detail::usual_percentiles[at], 1);
     }
 
    private:
@@ -5456,12 +5544,12 @@ struct length_quantiles {
     }
     template <class Flow> void answer(length_quantiles& q, const Flow& flow) const {
       const moments<32> both = flow.both_lengths();
-      const detail::percentile_request wanted[] = {
-          {25, &q.length_p25}, {50, &q.length_median}, {75, &q.length_p75}, {90, &q.length_p90}};
-      lengths_seen.answer(wanted, 4, true, true, both.least, both.most);
-      for (const direction dir : {fwd, bwd})
+      percentile found[length_percentiles];
+      lengths_seen.answer(detail::usual_percentiles, found, length_percentiles, true, true, both.least, both.most);
+      for (std::size_t at = 0; at < length_percentiles; ++at) q.length_at[at] = found[at].value();
+      for (const direction dir : detail::directions{})
         q.directed_length_median[dir] =
-            lengths_seen.at(50, dir == fwd, dir == bwd, flow.lengths[dir].least, flow.lengths[dir].most);
+            lengths_seen.at(50, dir == fwd, dir == bwd, flow.lengths[dir].least, flow.lengths[dir].most).value();
       q.mode_length = modes.size();
       q.mode_packets = modes.certain_count();
     }
@@ -5953,22 +6041,22 @@ struct timing {
     return root_quotient(gap_spread, flow.gap_count() * ns_per_second);
   }
   JOYFULJAY_FEATURE(double, iat_median, "s", "Median gap, linear between neighbours. Sketch beyond sample_packets.") {
-    return flow.gap_median.value(ns_per_second);
+    return flow.gap_at[gap_quantiles::gap_median];
   }
   JOYFULJAY_FEATURE(double, iat_sum, "s", "Sum of the gaps; the duration, unless the clock stepped back.") {
     return quotient(flow.gaps.sum, ns_per_second);
   }
   JOYFULJAY_FEATURE(double, iat_p25, "s", "25th percentile of the gaps. Sketch beyond sample_packets.") {
-    return flow.gap_p25.value(ns_per_second);
+    return flow.gap_at[gap_quantiles::gap_p25];
   }
   JOYFULJAY_FEATURE(double, iat_p75, "s", "75th percentile of the gaps. Sketch beyond sample_packets.") {
-    return flow.gap_p75.value(ns_per_second);
+    return flow.gap_at[gap_quantiles::gap_p75];
   }
   JOYFULJAY_FEATURE(double, iat_p90, "s", "90th percentile of the gaps. Sketch beyond sample_packets.") {
-    return flow.gap_p90.value(ns_per_second);
+    return flow.gap_at[gap_quantiles::gap_p90];
   }
   JOYFULJAY_FEATURE(double, iat_p99, "s", "99th percentile of the gaps. Sketch beyond sample_packets.") {
-    return flow.gap_p99.value(ns_per_second);
+    return flow.gap_at[gap_quantiles::gap_p99];
   }
   JOYFULJAY_FEATURE(double, iat_fwd_min, "s", "Smallest gap between consecutive forward packets.") {
     return seconds(flow.directed_gaps[fwd].least);
@@ -5985,7 +6073,7 @@ struct timing {
   }
   JOYFULJAY_FEATURE(double, iat_fwd_median, "s",
                     "Median gap between consecutive forward packets. Sketch beyond sample_packets.") {
-    return flow.directed_gap_median[fwd].value(ns_per_second);
+    return flow.directed_gap_median[fwd];
   }
   JOYFULJAY_FEATURE(double, iat_bwd_min, "s", "Smallest gap between consecutive backward packets.") {
     return seconds(flow.directed_gaps[bwd].least);
@@ -6002,7 +6090,7 @@ struct timing {
   }
   JOYFULJAY_FEATURE(double, iat_bwd_median, "s",
                     "Median gap between consecutive backward packets. Sketch beyond sample_packets.") {
-    return flow.directed_gap_median[bwd].value(ns_per_second);
+    return flow.directed_gap_median[bwd];
   }
   JOYFULJAY_FEATURE(double, burstiness_index, "", "iat_std / iat_mean; 0 if the mean is 0.") {
     return root_quotient(gap_spread, flow.gaps.sum);
@@ -6025,7 +6113,7 @@ struct timing {
                     "Sum of the gaps inside bursts over burst_count; 0 for a flow of one packet.") {
     wide<2> inside = flow.gaps.sum;
     inside -= flow.idle_sum;
-    return quotient(inside, product(burst_count, ns_per_second));
+    return quotient(inside, burst_count * ns_per_second);  // at most 2^32 bursts: fits
   }
   JOYFULJAY_FEATURE(std::uint32_t, max_burst_packets, "packets",
                     "Packets of the longest burst; 0 for a flow of one packet.") {
@@ -6035,7 +6123,7 @@ struct timing {
     return flow.idle_periods;
   }
   JOYFULJAY_FEATURE(double, avg_idle_duration, "s", "Mean of the gaps of at least burst_threshold_ns.") {
-    return quotient(flow.idle_sum, product(idle_count, ns_per_second));
+    return quotient(flow.idle_sum, idle_count * ns_per_second);
   }
   JOYFULJAY_FEATURE(double, max_idle_duration, "s", "Largest gap of at least burst_threshold_ns.") {
     return idle_count != 0 ? iat_max : 0;
@@ -6083,20 +6171,20 @@ struct size {
   JOYFULJAY_FEATURE(std::uint32_t, pkt_len_max, "bytes", "Largest length.") { return all_lengths.most; }
   JOYFULJAY_FEATURE(double, pkt_len_mean, "bytes", "Mean length.") { return all_lengths.mean(flow.total_packets()); }
   JOYFULJAY_FEATURE(double, pkt_len_std, "bytes", "Standard deviation of the lengths.") {
-    return root_quotient(all_lengths.scaled_deviation(flow.total_packets()), flow.total_packets());
+    return deviation(all_lengths.squares, all_lengths.sum.word[0], flow.total_packets());
   }
   JOYFULJAY_FEATURE(double, pkt_len_median, "bytes",
                     "Median length, linear between neighbours. Sketch beyond sample_packets.") {
-    return flow.length_median.value();
+    return flow.length_at[length_quantiles::length_median];
   }
   JOYFULJAY_FEATURE(double, pkt_len_p25, "bytes", "25th percentile of the lengths. Sketch beyond sample_packets.") {
-    return flow.length_p25.value();
+    return flow.length_at[length_quantiles::length_p25];
   }
   JOYFULJAY_FEATURE(double, pkt_len_p75, "bytes", "75th percentile of the lengths. Sketch beyond sample_packets.") {
-    return flow.length_p75.value();
+    return flow.length_at[length_quantiles::length_p75];
   }
   JOYFULJAY_FEATURE(double, pkt_len_p90, "bytes", "90th percentile of the lengths. Sketch beyond sample_packets.") {
-    return flow.length_p90.value();
+    return flow.length_at[length_quantiles::length_p90];
   }
   JOYFULJAY_FEATURE(double, pkt_len_variance, "bytes^2", "Variance of the lengths.") {
     return all_lengths.variance(flow.total_packets());
@@ -6111,11 +6199,11 @@ struct size {
     return flow.lengths[fwd].mean(flow.packets[fwd]);
   }
   JOYFULJAY_FEATURE(double, pkt_len_fwd_std, "bytes", "Standard deviation of the lengths of forward packets.") {
-    return root_quotient(flow.lengths[fwd].scaled_deviation(flow.packets[fwd]), flow.packets[fwd]);
+    return deviation(flow.lengths[fwd].squares, flow.lengths[fwd].sum.word[0], flow.packets[fwd]);
   }
   JOYFULJAY_FEATURE(double, pkt_len_fwd_median, "bytes",
                     "Median length of forward packets. Sketch beyond sample_packets.") {
-    return flow.directed_length_median[fwd].value();
+    return flow.directed_length_median[fwd];
   }
   JOYFULJAY_FEATURE(std::uint32_t, pkt_len_bwd_min, "bytes", "Smallest length of backward packets.") {
     return flow.lengths[bwd].least;
@@ -6127,11 +6215,11 @@ struct size {
     return flow.lengths[bwd].mean(flow.packets[bwd]);
   }
   JOYFULJAY_FEATURE(double, pkt_len_bwd_std, "bytes", "Standard deviation of the lengths of backward packets.") {
-    return root_quotient(flow.lengths[bwd].scaled_deviation(flow.packets[bwd]), flow.packets[bwd]);
+    return deviation(flow.lengths[bwd].squares, flow.lengths[bwd].sum.word[0], flow.packets[bwd]);
   }
   JOYFULJAY_FEATURE(double, pkt_len_bwd_median, "bytes",
                     "Median length of backward packets. Sketch beyond sample_packets.") {
-    return flow.directed_length_median[bwd].value();
+    return flow.directed_length_median[bwd];
   }
   JOYFULJAY_FEATURE(std::uint32_t, payload_len_min, "bytes", "Smallest payload, 0 included.") {
     const std::uint32_t filled[2] = {flow.packets_with_payload[fwd], flow.packets_with_payload[bwd]};
@@ -6142,29 +6230,32 @@ struct size {
   JOYFULJAY_FEATURE(std::uint32_t, payload_len_max, "bytes", "Largest payload.") {
     return flow.most_payload[flow.most_payload[bwd] > flow.most_payload[fwd] ? bwd : fwd];
   }
-  JOYFULJAY_STEP(moments<32>, all_payloads) {
-    return payload_of(flow, fwd).joined(payload_of(flow, bwd), false, false);
+  JOYFULJAY_STEP(std::uint64_t, payload_sum) { return flow.payload_sum[fwd] + flow.payload_sum[bwd]; }
+  JOYFULJAY_STEP(wide<2>, payload_squares) {
+    wide<2> sum = flow.payload_squares[fwd];
+    sum += flow.payload_squares[bwd];
+    return sum;
   }
   JOYFULJAY_FEATURE(double, payload_len_mean, "bytes", "Mean payload of all packets, empty ones included.") {
-    return all_payloads.mean(flow.total_packets());
+    return quotient(payload_sum, flow.total_packets());
   }
   JOYFULJAY_FEATURE(double, payload_len_std, "bytes",
                     "Standard deviation of the payload lengths, empty ones included.") {
-    return root_quotient(all_payloads.scaled_deviation(flow.total_packets()), flow.total_packets());
+    return deviation(payload_squares, payload_sum, flow.total_packets());
   }
   JOYFULJAY_FEATURE(double, payload_len_fwd_mean, "bytes", "Mean payload of forward packets, empty ones included.") {
     return quotient(flow.payload_sum[fwd], flow.packets[fwd]);
   }
   JOYFULJAY_FEATURE(double, payload_len_fwd_std, "bytes",
                     "Standard deviation of the forward payload lengths, empty ones included.") {
-    return root_quotient(payload_of(flow, fwd).scaled_deviation(flow.packets[fwd]), flow.packets[fwd]);
+    return deviation(flow.payload_squares[fwd], flow.payload_sum[fwd], flow.packets[fwd]);
   }
   JOYFULJAY_FEATURE(double, payload_len_bwd_mean, "bytes", "Mean payload of backward packets, empty ones included.") {
     return quotient(flow.payload_sum[bwd], flow.packets[bwd]);
   }
   JOYFULJAY_FEATURE(double, payload_len_bwd_std, "bytes",
                     "Standard deviation of the backward payload lengths, empty ones included.") {
-    return root_quotient(payload_of(flow, bwd).scaled_deviation(flow.packets[bwd]), flow.packets[bwd]);
+    return deviation(flow.payload_squares[bwd], flow.payload_sum[bwd], flow.packets[bwd]);
   }
   JOYFULJAY_FEATURE(std::uint64_t, packets_with_payload, "packets", "Packets with a payload.") {
     return std::uint64_t{flow.packets_with_payload[fwd]} + flow.packets_with_payload[bwd];
@@ -6214,12 +6305,6 @@ struct size {
                     "(F - B) / (F + B), F and B the sums of the lengths by direction, -1 to 1.") {
     const std::uint64_t forward = flow.lengths[fwd].sum.word[0], backward = flow.lengths[bwd].sum.word[0];
     return quotient_of_difference(forward, backward, forward + backward);
-  }
-
- private:
-  /// Without extremes, which payload_spread keeps for packets with payload only.
-  template <class Flow> static moments<32> payload_of(const Flow& flow, direction dir) {
-    return {flow.payload_squares[dir], wide<1>::from(flow.payload_sum[dir]), 0, 0};
   }
 };
 
@@ -7119,10 +7204,12 @@ struct flow_key {
     return ip_version() == 4 || (word[2] == other.word[2] && word[3] == other.word[3] && word[4] == other.word[4]);
   }
   std::uint64_t address(unsigned end, unsigned half) const {
-    if (ip_version() == 4) return half == 0 ? 0 : word[1] >> (end == 0 ? 32 : 0) & 0xFFFFFFFF;
+    if (ip_version() == 4) return half == 0 ? 0 : end == 0 ? word[1] >> 32 : word[1] & 0xFFFFFFFF;
     return word[1 + 2 * end + half];
   }
-  std::uint16_t port(unsigned end) const { return static_cast<std::uint16_t>(word[0] >> (end == 0 ? 16 : 0)); }
+  std::uint16_t port(unsigned end) const {
+    return static_cast<std::uint16_t>(static_cast<std::uint32_t>(word[0]) >> (end == 0 ? 16 : 0));
+  }
 
   static flow_key of(std::uint8_t version, std::uint8_t protocol, std::uint32_t low, const std::uint64_t (&a)[2],
                      const std::uint64_t (&b)[2]) {
@@ -7289,6 +7376,7 @@ template <class Config> constexpr std::size_t sample_capacity(long) { return lon
 // How an accumulator is fed: see section 11.
 template <class A, class = void> struct is_from_log : std::false_type {};
 template <class A> struct is_from_log<A, std::void_t<decltype(A::from_log)>> : std::bool_constant<A::from_log> {};
+template <class A> struct is_not_from_log : std::bool_constant<!is_from_log<A>::value> {};
 template <class A, class = void> struct reads_log_head : std::false_type {};
 template <class A>
 struct reads_log_head<A, std::void_t<decltype(A::reads_log_head)>> : std::bool_constant<A::reads_log_head> {};
@@ -7355,26 +7443,41 @@ struct flow_slot<Config, KeepsLog, Handshake, type_list<Live...>>
   bool is_one_sided() const { return packets[fwd] == 0 || packets[bwd] == 0; }
 };
 
+/// What a log is replayed into. A base of the summary of a short flow and of the state of a long one, so that there is
+/// one function that feeds both.
+template <class Config, class FromLog> struct log_state;
+template <class Config, class... FromLog> struct log_state<Config, type_list<FromLog...>> : FromLog... {
+  using config = Config;
+
+  JOYFULJAY_INLINE_FOR_SPEED void update_from_log([[maybe_unused]] const logged_packet& p) {
+    (FromLog::update(p, *this), ...);
+  }
+};
+
 /// A flow that outgrew its log: the same accumulators, kept up to date, and sketches.
 template <class Config, class FromLog, class Sampled> struct long_state;
-template <class Config, class... FromLog, class... Sampled>
-struct long_state<Config, type_list<FromLog...>, type_list<Sampled...>> : FromLog..., Sampled::sketch... {
-  using config = Config;
+template <class Config, class FromLog, class... Sampled>
+struct long_state<Config, FromLog, type_list<Sampled...>> : log_state<Config, FromLog>, Sampled::sketch... {
   std::uint32_t kept_chunk;  // last chunk of the part of the log that is kept, 0 when that is none
 
   void update(const logged_packet& p) {
-    (FromLog::update(p, *this), ...);
+    this->update_from_log(p);
     (Sampled::sketch::add(p, *this), ...);
   }
 };
 
-/// What features are computed from: facts, live accumulators, replayed ones, answers of samples and sketches.
-template <class Config, class Accumulators> struct flow_summary;
-template <class Config, class... A> struct flow_summary<Config, type_list<A...>> : flow_facts, A... {
-  using config = Config;
+/// What features are computed from: facts, replayed accumulators, live ones, answers of samples and sketches.
+template <class Config, class FromLog, class Others> struct summary_parts;
+template <class Config, class FromLog, class... Others>
+struct summary_parts<Config, FromLog, type_list<Others...>> : flow_facts, log_state<Config, FromLog>, Others... {
+  using log_state_type = log_state<Config, FromLog>;
+};
+template <class Config, class Accumulators>
+struct flow_summary : summary_parts<Config, decltype(filtered<is_from_log>(Accumulators{})),
+                                    decltype(filtered<is_not_from_log>(Accumulators{}))> {
   /// The address, or its pseudonym. Engines without pseudonyms hold no SHA-256.
   ip_address shown_address(direction end) const {
-    return Config::anonymize_addresses ? pseudonym(end) : true_address(end);
+    return Config::anonymize_addresses ? this->pseudonym(end) : this->true_address(end);
   }
 };
 
@@ -9124,22 +9227,31 @@ template <class Config> class engine {
     long_pool_.give_back(flow.storage, long_links_);
     --statistics_.used_long_states;
   }
+  /// A place in the log of a flow. Not a template, so that all who read logs share it.
+  struct log_place {
+    std::uint32_t chunk;  // the last of the ring at first
+    std::size_t at;       // entries so far
+    std::int64_t time_ns;
+  };
+  JOYFULJAY_INLINE_FOR_SPEED detail::log_entry next_entry(const flow_type& flow, log_place& place) const {
+    if (place.at == 0) return ++place.at, detail::log_entry{flow.first_word, flow.first_flags};
+    const std::size_t entry = (place.at++ - 1) % log_chunk::entries;
+    if (entry == 0) place.chunk = chunk_links_[place.chunk - 1];
+    const log_chunk& chunk = chunks_[place.chunk - 1].log;
+    return {chunk.words[entry], chunk.flags[entry]};
+  }
+  JOYFULJAY_INLINE_FOR_SPEED logged_packet next_packet(const flow_type& flow, log_place& place) const {
+    const bool opens_flow = place.at == 0;
+    const detail::log_entry entry = next_entry(flow, place);
+    const detail::log_entry upper = entry.is_extended() ? next_entry(flow, place) : detail::log_entry{0, 0};
+    return detail::log_entry::decoded(entry, upper, place.time_ns, opens_flow);
+  }
   /// Calls visit(const logged_packet&, entries so far) for each packet of the log.
   template <class Visit> void walk_log(const flow_type& flow, std::uint32_t last_chunk, Visit&& visit) const {
-    std::uint32_t chunk = last_chunk;
-    std::int64_t time_ns = flow.start_ns;
-    std::size_t at = 0;
-    const auto next_entry = [&]() -> detail::log_entry {
-      if (at == 0) return ++at, detail::log_entry{flow.first_word, flow.first_flags};
-      const std::size_t place = (at++ - 1) % log_chunk::entries;
-      if (place == 0) chunk = chunk_links_[chunk - 1];
-      return {chunks_[chunk - 1].log.words[place], chunks_[chunk - 1].log.flags[place]};
-    };
-    while (at < flow.entries) {
-      const bool opens_flow = at == 0;
-      const detail::log_entry entry = next_entry();
-      const detail::log_entry upper = entry.is_extended() ? next_entry() : detail::log_entry{0, 0};
-      visit(detail::log_entry::decoded(entry, upper, time_ns, opens_flow), at);
+    log_place place{last_chunk, 0, flow.start_ns};
+    while (place.at < flow.entries) {
+      const logged_packet p = next_packet(flow, place);
+      visit(p, place.at);
     }
   }
   /// The log becomes a long-flow state; what sequences need of it is kept.
@@ -9315,8 +9427,8 @@ template <class Config> class engine {
     return {};
   }
   /// Everything that some accumulators say of a flow.
-  template <class... A> void summarise(const flow_type& flow, detail::flow_summary<Config, type_list<A...>>& summary) {
-    using wanted = type_list<A...>;
+  template <class Wanted> void summarise(const flow_type& flow, detail::flow_summary<Config, Wanted>& summary) {
+    using wanted = Wanted;
     summary = {};
     fill_facts(summary, flow);
     learn(flow, summary, detail::filtered<detail::is_learned>(wanted{}));
@@ -9329,7 +9441,10 @@ template <class Config> class engine {
       const auto logged = detail::filtered<detail::is_from_log>(wanted{});
       if (flow.marked(flow_type::is_long)) {
         const long_type& state = long_states_[flow.storage - 1];
-        copy(state, summary, logged);
+        if constexpr (std::is_same_v<decltype(logged), const from_log>)
+          copy(state, summary, type_list<detail::log_state<Config, from_log>>{});  // all at once
+        else
+          copy(state, summary, logged);
         ask_sketches(state, summary, detail::filtered<detail::has_sketch>(wanted{}));
         replay(flow, state.kept_chunk, summary, type_list<>{}, detail::filtered<detail::reads_log_head>(wanted{}));
       } else {
@@ -9366,7 +9481,7 @@ template <class Config> class engine {
     if constexpr (sizeof...(Logged) + sizeof...(Exact) != 0) {
       (exact_form<Exact>().clear(), ...);
       walk_log(flow, last_chunk, [&](const logged_packet& p, std::size_t) {
-        (static_cast<Logged&>(summary).update(p, summary), ...);
+        if constexpr (sizeof...(Logged) != 0) summary.update_from_log(p);
         (exact_form<Exact>().add(p, summary), ...);
       });
       (detail::ask<Exact>(exact_form<Exact>(), summary, workspace_.exact_samples), ...);
@@ -9383,14 +9498,18 @@ template <class Config> class engine {
     return result;
   }
   /// By itself, so that its stack frame and that of `summarise` are never there at once.
-  JOYFULJAY_OWN_FRAME void compute_features() { workspace_.features.compute(workspace_.summary); }
+  /// Static: both lie far from the start of the engine, and each would be addressed by a long offset.
+  JOYFULJAY_OWN_FRAME static void compute_features(row& features,
+                                                   const detail::flow_summary<Config, accumulators>& summary) {
+    features.compute(summary);
+  }
   template <class Sink> void report(std::uint32_t number, end_reason why, Sink& sink) {
     static_assert(std::is_invocable_v<Sink&, const row&, const view&, end_reason>,
                   "joyfuljay: a sink is called as sink(const row&, const flow_view&, end_reason)");
     ++statistics_.rows[static_cast<std::size_t>(why)];
     if (why != end_reason::snapshot) count_connection(slot(number));
     summarise(slot(number), workspace_.summary);
-    compute_features();
+    compute_features(workspace_.features, workspace_.summary);
     reporting_ = true;
     sink(static_cast<const row&>(workspace_.features), static_cast<const view&>(view(this, number)), why);
     reporting_ = false;
@@ -9405,6 +9524,20 @@ template <class Config> class engine {
   };
   static constexpr std::size_t slot_alignment = sizeof(flow_type) % 64 == 0 ? 64 : alignof(flow_type);
 
+  // What every packet asks for comes first: 32-bit machines reach that with short offsets.
+  flow_list lists_[kinds * holdings] = {};
+  detail::number_pool<Config::max_flows> slot_pool_ = {};
+  detail::number_pool<chunk_capacity> chunk_pool_ = {};
+  detail::number_pool<long_capacity> long_pool_ = {};
+  std::int64_t next_deadline_ = 0;  // no oldest flow is due before
+  std::int64_t stepped_back_to_ = 0;
+  std::uint32_t made_room_ = 0;      // flows evicted since a packet last ended idle ones: no packet pays for all
+  bool reporting_ = false;           // a sink is running
+  bool clock_stepped_back_ = false;  // by more than the idle timeout, as the last look at the lists saw
+  engine_statistics statistics_ = {};
+  hash_key secret_ = {};
+  bytes salt_ = {};
+
   alignas(slot_alignment) flow_type slots_[Config::max_flows] = {};
   alignas(uses_chunks ? 64 : alignof(chunk_type)) chunk_type chunks_[chunk_capacity] = {};
   long_type long_states_[long_capacity] = {};
@@ -9418,19 +9551,7 @@ template <class Config> class engine {
   std::conditional_t<Config::batch_frames != 0, arrival[Config::batch_frames != 0 ? Config::batch_frames : 1],
                      detail::nothing>
       batch_ = {};
-  flow_list lists_[kinds * holdings] = {};
-  detail::number_pool<Config::max_flows> slot_pool_ = {};
-  detail::number_pool<chunk_capacity> chunk_pool_ = {};
-  detail::number_pool<long_capacity> long_pool_ = {};
-  std::int64_t next_deadline_ = 0;  // no oldest flow is due before
-  std::int64_t stepped_back_to_ = 0;
-  bool clock_stepped_back_ = false;  // by more than the idle timeout, as the last look at the lists saw
-  engine_statistics statistics_ = {};
-  hash_key secret_ = {};
-  bytes salt_ = {};
   connections_type connections_ = {};
-  bool reporting_ = false;     // a sink is running
-  std::size_t made_room_ = 0;  // flows evicted since a packet last ended idle ones: no packet pays for all
 };
 
 // ---- 16. Writers -------------------------------------------------------------------------------------------------
@@ -9798,11 +9919,73 @@ template <class Row> constexpr std::size_t vector_length() {
   });
   return count;
 }
+namespace detail {
+
+/// The places of a group's numbers, each in 16 bits: the offset times 8, and the kind.
+template <std::size_t Count> struct number_table { std::uint16_t places[Count]; };
+template <class Group, std::size_t... At> constexpr std::size_t count_numbers(std::index_sequence<At...>) {
+  return (std::size_t{Group::template jj_place<Group>(number<At>{}).kind != number_kind::none} + ... + 0);
+}
+template <class Group, std::size_t... At> constexpr auto table_of(std::index_sequence<At...> features) {
+  number_table<count_numbers<Group>(features)> table{};
+  std::size_t used = 0;
+  for (const number_place& place : {Group::template jj_place<Group>(number<At>{})...})
+    if (place.kind != number_kind::none)
+      table.places[used++] = static_cast<std::uint16_t>(place.offset * 8 + static_cast<std::size_t>(place.kind));
+  return table;
+}
+/// Whether a table can hold them. Signed numbers and floats are too rare to have code in every program.
+template <class Group, std::size_t... At> constexpr bool has_table(std::index_sequence<At...> features) {
+  if constexpr (std::is_standard_layout_v<Group> && sizeof(Group) < 8192)
+    return count_numbers<Group>(features) != 0 &&
+           ((Group::template jj_place<Group>(number<At>{}).kind != number_kind::other) && ...);
+  return false;
+}
+template <class Value> const Value& value_at(const void* group, unsigned offset) {
+  return *static_cast<const Value*>(static_cast<const void*>(static_cast<const unsigned char*>(group) + offset));
+}
+template <class Number>
+Number* copy_numbers(const void* group, const std::uint16_t* places, std::size_t count, Number* out) {
+  for (; count != 0; --count, ++places, ++out) {
+    const unsigned offset = *places / 8u;
+    switch (static_cast<number_kind>(*places % 8u)) {
+      case number_kind::octet: *out = value_at<std::uint8_t>(group, offset); break;
+      case number_kind::unsigned_16: *out = value_at<std::uint16_t>(group, offset); break;
+      case number_kind::unsigned_32: *out = static_cast<Number>(value_at<std::uint32_t>(group, offset)); break;
+      case number_kind::unsigned_64: *out = static_cast<Number>(value_at<std::uint64_t>(group, offset)); break;
+      default: *out = static_cast<Number>(value_at<double>(group, offset));
+    }
+  }
+  return out;
+}
+template <class Group, class Number> Number* copy_group(const Group& group, Number* out) {
+  if constexpr (has_table<Group>(feature_numbers<Group>{})) {
+    static constexpr auto table = table_of<Group>(feature_numbers<Group>{});
+    return copy_numbers(&group, table.places, sizeof table.places / sizeof *table.places, out);
+  } else {
+    const auto copy = [&](const feature_info&, const auto& value) {
+      if constexpr (std::is_arithmetic_v<std::decay_t<decltype(value)>>) *out++ = static_cast<Number>(value);
+    };
+    visit_group(group, copy, feature_numbers<Group>{});
+    return out;
+  }
+}
+/// Group after group, by tables: two bytes of flash a number instead of ten, and four times the instructions.
+template <class... Groups, class Number> void copy_by_tables(const feature_row<Groups...>& row, Number* out) {
+  ((out = copy_group(static_cast<const Groups&>(row), out)), ...);
+}
+
+}  // namespace detail
+
 /// Copies the numeric features in column order. `Number` is float or double; never NaN.
 template <class Row, class Number> void to_vector(const Row& row, Number* out) {
+#if defined(__OPTIMIZE_SIZE__)
+  detail::copy_by_tables(row, out);
+#else
   for_each_feature(row, [&](const feature_info&, const auto& value) {
     if constexpr (std::is_arithmetic_v<std::decay_t<decltype(value)>>) *out++ = static_cast<Number>(value);
   });
+#endif
 }
 /// Calls visit(const feature_info&) for each element of the vector.
 template <class Row, class Visitor> void for_each_vector_feature(Visitor&& visit) {
@@ -9843,5 +10026,6 @@ template <class Row, class Out, class Keep = detail::keep_all> void write_refere
 }  // namespace joyfuljay
 
 #undef JOYFULJAY_OWN_FRAME
+#undef JOYFULJAY_INLINE_FOR_SPEED
 
 #endif  // JOYFULJAY_HPP

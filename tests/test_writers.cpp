@@ -613,13 +613,15 @@ TEST_CASE("without any feature kept the forms are empty but whole") {
 
 TEST_CASE("the vector holds the numbers and booleans in the order of for_each_vector_feature") {
   static_assert(jj::vector_length<specimen_row>() == 7);
-  double doubles[8] = {0, 0, 0, 0, 0, 0, 0, 77};
+  double doubles[8] = {0, 0, 0, 0, 0, 0, 0, 77}, by_tables[8] = {0, 0, 0, 0, 0, 0, 0, 77};
   float floats[8] = {0, 0, 0, 0, 0, 0, 0, 77};
   jj::to_vector(filled_specimen(), doubles);
   jj::to_vector(filled_specimen(), floats);
+  jj::detail::copy_by_tables(filled_specimen(), by_tables);
   const double expected[8] = {1, -128, -9223372036854775808.0, 18446744073709551615.0, 1.0 / 3, 0.5, 0, 77};
   for (std::size_t at = 0; at < 8; ++at) {
     CHECK(doubles[at] == expected[at]);
+    CHECK(by_tables[at] == expected[at]);
     CHECK(floats[at] == static_cast<float>(expected[at]));
   }
   std::string names;
@@ -772,8 +774,10 @@ TEST_CASE("a flow's row says the same as JSON, as CSV and as a vector") {
     const std::vector<std::string> values = csv_cells(csv(row));
     REQUIRE(values.size() == cells.size());
     REQUIRE(names.size() == cells.size());
-    double vector[jj::vector_length<engine_row>()];
+    double vector[jj::vector_length<engine_row>()], by_tables[jj::vector_length<engine_row>()] = {};
     jj::to_vector(row, vector);
+    jj::detail::copy_by_tables(row, by_tables);
+    CHECK(std::memcmp(vector, by_tables, sizeof vector) == 0);
     std::size_t at = 0, numbers = 0;
     jj::for_each_feature(row, [&](const jj::feature_info& feature, const auto&) {
       CAPTURE(feature.name);
