@@ -103,6 +103,13 @@
 #define JOYFULJAY_INLINE_FOR_SPEED
 #endif
 
+/// A function of which nothing may be left but what its caller needs of it.
+#if defined(__GNUC__)
+#define JOYFULJAY_INLINED __attribute__((always_inline))
+#else
+#define JOYFULJAY_INLINED
+#endif
+
 namespace joyfuljay {
 inline namespace v0 {
 namespace detail {
@@ -9588,7 +9595,8 @@ template <unsigned Words> fixed_point scaled_up(std::uint64_t mantissa, unsigned
   const int twos = exponent + static_cast<int>(power);  // above 0 from 2^53 on, by a few
   const unsigned shift = twos < 0 ? static_cast<unsigned>(-twos) : 0;
   wide<Words> x = wide<Words>::from(twos > 0 ? mantissa << twos : mantissa);
-  for (; power > largest_power_of_5; power -= largest_power_of_5) x.multiply(powers.of_5[largest_power_of_5]);
+  if constexpr (Words > 2)
+    for (; power > largest_power_of_5; power -= largest_power_of_5) x.multiply(powers.of_5[largest_power_of_5]);
   x.multiply(powers.of_5[power]);
   bool exact = true;
   const unsigned skipped = shift / 64, bits = shift % 64;
@@ -9683,19 +9691,21 @@ template <class Out> class text_stream {
   text_stream(const text_stream&) = delete;
   text_stream& operator=(const text_stream&) = delete;
 
-  void put(char c) {
-    if (used_ == sizeof piece_) flush();
-    piece_[used_++] = c;
+  void put(char c) { *room_for(1) = c; }
+  void put(char first, char second) {
+    char* const room = room_for(2);
+    room[0] = first, room[1] = second;
   }
-  void put(const char* literal) {
-    while (*literal != '\0') put(*literal++);
+  void put(const char* literal) { put(literal, std::strlen(literal)); }
+  void put(const char* characters, std::size_t length) {
+    if (length > sizeof piece_) return put_long(characters, length);
+    copy(characters, length, room_for(length));
   }
   void put_unsigned(std::uint64_t value) {
+    if (value < 10) return put(static_cast<char>('0' + value));
     char digits[20];
-    std::size_t at = sizeof digits;
-    do digits[--at] = static_cast<char>('0' + value % 10), value /= 10;
-    while (value != 0);
-    while (at < sizeof digits) put(digits[at++]);
+    const char* const first = put_digits(digits + sizeof digits, value);
+    put(first, static_cast<std::size_t>(digits + sizeof digits - first));
   }
   void put_signed(std::int64_t value) {
     if (value < 0) put('-');
@@ -9708,34 +9718,68 @@ template <class Out> class text_stream {
     std::memcpy(&bits, &x, sizeof bits);
     if ((bits >> 52 & 0x7FF) == 0x7FF) x = 0, bits = 0;
     if (bits >> 63 != 0) put('-'), x = -x;
+    if (bits << 1 == 0) return put("0.0", 3);
     decimal d{0, 0};
-    if (x != 0 && !is_short_decimal(x, d)) d = shortest_decimal(x);
-    char digits[20];
-    std::size_t count = 0;
-    for (std::uint64_t rest = d.digits; rest != 0; rest /= 10) digits[count++] = static_cast<char>('0' + rest % 10);
-    if (count == 0) return put("0.0");
-    const int point = static_cast<int>(count) + d.exponent;  // digits in front of it
-    const auto digit = [&](int at) {
-      return at >= 0 && at < static_cast<int>(count) ? digits[count - 1 - static_cast<std::size_t>(at)] : '0';
-    };
-    if (point > -4 && point <= 16) {
-      for (int at = point > 0 ? 0 : point - 1; at < point; ++at) put(digit(at));
+    if (!is_short_decimal(x, d)) d = shortest_decimal(x);
+
+    char digits[4 + 17 + 16];  // zeros in front of the digits and behind them
+    std::memset(digits, '0', sizeof digits);
+    char* const end = digits + 4 + 17;
+    const char* first = put_digits(end, d.digits);
+    int count = static_cast<int>(end - first), point = count + d.exponent;  // digits in front of the point
+    const int power = point - 1;
+    const bool positional = point > -4 && point <= 16;
+    if (!positional) point = 1;
+    if (point <= 0) first -= 1 - point, count += 1 - point, point = 1;
+    if (positional && count <= point) count = point + 1;
+    put(first, static_cast<std::size_t>(point));
+    if (count > point) {
       put('.');
-      for (int at = point; at == point || at < static_cast<int>(count); ++at) put(digit(at));
-    } else {
-      put(digit(0));
-      if (count > 1) put('.');
-      for (int at = 1; at < static_cast<int>(count); ++at) put(digit(at));
+      put(first + point, static_cast<std::size_t>(count - point));
+    }
+    if (!positional) {
       put('e');
-      put_signed(point - 1);
+      put_signed(power);
     }
   }
-  void flush() {
+  JOYFULJAY_OWN_FRAME void flush() {
     if (used_ != 0) out_(static_cast<const char*>(piece_), used_);
     used_ = 0;
   }
 
  private:
+  JOYFULJAY_OWN_FRAME void put_long(const char* characters, std::size_t length) {
+    for (std::size_t part; length != 0; characters += part, length -= part) {
+      part = length < sizeof piece_ ? length : sizeof piece_;
+      copy(characters, part, room_for(part));
+    }
+  }
+  char* room_for(std::size_t length) {
+    if (length > sizeof piece_ - used_) flush();
+    char* const room = piece_ + used_;
+    used_ += length;
+    return room;
+  }
+  /// For a few bytes: calling memcpy costs more, and what g++ makes of it in place (rep movsq) still more.
+  static void copy(const char* from, std::size_t length, char* to) {
+    constexpr std::size_t word = sizeof(std::uint64_t);
+    if (length < word) {
+      for (; length != 0; --length) *to++ = *from++;
+      return;
+    }
+    const std::size_t last = length - word;
+    for (std::size_t at = 0; at < last; at += word) std::memcpy(to + at, from + at, word);
+    std::memcpy(to + last, from + last, word);
+  }
+  /// Writes them in front of `end` and returns the first. Divisions of 64 bits are dear where registers have 32.
+  static char* put_digits(char* end, std::uint64_t value) {
+    for (; value >> 32 != 0; value /= 10) *--end = static_cast<char>('0' + value % 10);
+    std::uint32_t rest = static_cast<std::uint32_t>(value);
+    do *--end = static_cast<char>('0' + rest % 10), rest /= 10;
+    while (rest != 0);
+    return end;
+  }
+
   Out& out_;
   std::size_t used_ = 0;
   char piece_[256] = {};  // zeros, or callers compile with a false warning of g++
@@ -9758,24 +9802,39 @@ inline std::size_t utf8_length(const char* characters, std::size_t left) {
   return 0;
 }
 
+/// Text with `escape` in front of quotes and of itself. `replace` writes what stands for control characters and for bytes
+/// that are no UTF-8, which come as 0x80. All else is copied, as much at once as there is.
+template <class Stream, class Replace>
+void put_escaped(Stream& out, const char* characters, std::size_t length, char escape, const Replace& replace) {
+  std::size_t at = 0, copied = 0;
+  const auto copy = [&] {
+    if (at != copied) out.put(characters + copied, at - copied);
+    copied = at;
+  };
+  while (at < length) {
+    const unsigned char c = static_cast<unsigned char>(characters[at]);
+    const std::size_t sequence = c < 0x80 ? 1 : utf8_length(characters + at, length - at);
+    if (sequence == 0 || c < 0x20 || c == 0x7F) {
+      copy();
+      replace(sequence != 0 ? c : 0x80u);
+      copied = ++at;
+    } else {
+      if (c == '"' || characters[at] == escape) copy(), out.put(escape);
+      at += sequence;
+    }
+  }
+  copy();
+}
+
 /// JSON text [RFC 8259 7]. Control characters are escaped, bytes that are no UTF-8 become U+FFFD.
 template <class Stream> void put_json_text(Stream& out, const char* characters, std::size_t length) {
   out.put('"');
-  for (std::size_t at = 0; at < length;) {
-    const std::size_t sequence = utf8_length(characters + at, length - at);
-    const unsigned char c = static_cast<unsigned char>(characters[at]);
-    if (sequence == 0) {
-      out.put("\\ufffd");
-    } else if (c < 0x20 || c == 0x7F) {
-      out.put("\\u00");
-      out.put(static_cast<char>('0' + c / 16));
-      out.put("0123456789abcdef"[c % 16]);
-    } else {
-      if (c == '"' || c == '\\') out.put('\\');
-      for (std::size_t i = 0; i < sequence; ++i) out.put(characters[at + i]);
-    }
-    at += sequence != 0 ? sequence : 1;
-  }
+  put_escaped(out, characters, length, '\\', [&](unsigned c) {
+    if (c == 0x80) return out.put("\\ufffd");
+    out.put("\\u00");
+    out.put(static_cast<char>('0' + c / 16));
+    out.put("0123456789abcdef"[c % 16]);
+  });
   out.put('"');
 }
 
@@ -9786,24 +9845,14 @@ template <class Stream> void put_csv_text(Stream& out, const char* characters, s
   if (length != 0 && (characters[0] == '=' || characters[0] == '+' || characters[0] == '-' || characters[0] == '@' ||
                       characters[0] == '\t' || characters[0] == '\r'))
     out.put('\'');
-  for (std::size_t at = 0; at < length;) {
-    const std::size_t sequence = utf8_length(characters + at, length - at);
-    const unsigned char c = static_cast<unsigned char>(characters[at]);
-    if (sequence == 0 || c < 0x20 || c == 0x7F) {
-      out.put('?');
-    } else {
-      if (c == '"') out.put('"');
-      for (std::size_t i = 0; i < sequence; ++i) out.put(characters[at + i]);
-    }
-    at += sequence != 0 ? sequence : 1;
-  }
+  put_escaped(out, characters, length, '"', [&](unsigned) { out.put('?'); });
   out.put('"');
 }
 
 /// How a feature's value looks. One overload for each kind of type; `put_text` decides how text is quoted.
 template <class Stream, class PutText, class Value> void put_value(Stream& out, const PutText&, const Value& value) {
   if constexpr (std::is_same_v<Value, bool>)
-    out.put(value ? "true" : "false");
+    out.put(value ? "true" : "false", value ? 4 : 5);
   else if constexpr (std::is_floating_point_v<Value>)
     out.put_double(static_cast<double>(value));
   else if constexpr (std::is_signed_v<Value>)
@@ -9843,12 +9892,25 @@ void put_value(Stream& out, const PutText& put_text, const list<Element>& value)
   out.put(']');
 }
 
-inline bool same_text(const char* a, const char* b) { return std::strcmp(a, b) == 0; }
+inline bool same_text(const char* a, const char* b) { return a == b || std::strcmp(a, b) == 0; }
 struct keep_all {
   constexpr bool operator()(const feature_info&) const { return true; }
 };
 template <class Value> struct is_list : std::false_type {};
 template <class Element> struct is_list<list<Element>> : std::true_type {};
+
+/// Calls put(group, name, value) for the features to write. Inlined, so that of a description group and name alone are
+/// left: the definitions of all features take 14 KB.
+template <class Keep, class Put> struct kept_features {
+  const Keep& keep;
+  Put put;
+  template <class Value> JOYFULJAY_INLINED void operator()(const feature_info& feature, const Value& value) {
+    if (keep(feature)) put(feature.group, text_view{feature.name, std::strlen(feature.name)}, value);
+  }
+};
+template <class Row, class Keep, class Put> void for_each_kept_feature(const Row& row, const Keep& keep, Put put) {
+  for_each_feature(row, kept_features<Keep, Put>{keep, put});
+}
 
 }  // namespace detail
 
@@ -9862,18 +9924,17 @@ void write_json(Out&& out, const Row& row, const Keep& keep = {}) {
   };
   const char* open_group = nullptr;
   stream.put('{');
-  for_each_feature(row, [&](const feature_info& feature, const auto& value) {
-    if (!keep(feature)) return;
-    if (open_group == nullptr || !detail::same_text(open_group, feature.group)) {
+  detail::for_each_kept_feature(row, keep, [&](const char* group, text_view name, const auto& value) {
+    if (open_group == nullptr || !detail::same_text(open_group, group)) {
       stream.put(open_group == nullptr ? "\"" : "},\"");
-      stream.put(feature.group);
+      stream.put(group);
       stream.put("\":{\"");
-      open_group = feature.group;
+      open_group = group;
     } else {
-      stream.put(",\"");
+      stream.put(',', '"');
     }
-    stream.put(feature.name);
-    stream.put("\":");
+    stream.put(name.characters, name.length);
+    stream.put('"', ':');
     detail::put_value(stream, put_text, value);
   });
   stream.put(open_group == nullptr ? "}" : "}}");
@@ -9883,11 +9944,10 @@ void write_json(Out&& out, const Row& row, const Keep& keep = {}) {
 template <class Row, class Out, class Keep = detail::keep_all> void write_csv_header(Out&& out, const Keep& keep = {}) {
   detail::text_stream<std::remove_reference_t<Out>> stream(out);
   bool first = true;
-  for_each_feature(Row{}, [&](const feature_info& feature, const auto&) {
-    if (!keep(feature)) return;
+  detail::for_each_kept_feature(Row{}, keep, [&](const char*, text_view name, const auto&) {
     if (!first) stream.put(',');
     first = false;
-    stream.put(feature.name);
+    stream.put(name.characters, name.length);
   });
   stream.put("\r\n");
 }
@@ -9899,8 +9959,7 @@ void write_csv(Out&& out, const Row& row, const Keep& keep = {}) {
     detail::put_csv_text(to, characters, length);
   };
   bool first = true;
-  for_each_feature(row, [&](const feature_info& feature, const auto& value) {
-    if (!keep(feature)) return;
+  detail::for_each_kept_feature(row, keep, [&](const char*, text_view, const auto& value) {
     if (!first) stream.put(',');
     first = false;
     constexpr bool quoted = detail::is_list<std::decay_t<decltype(value)>>::value;
@@ -10027,5 +10086,6 @@ template <class Row, class Out, class Keep = detail::keep_all> void write_refere
 
 #undef JOYFULJAY_OWN_FRAME
 #undef JOYFULJAY_INLINE_FOR_SPEED
+#undef JOYFULJAY_INLINED
 
 #endif  // JOYFULJAY_HPP

@@ -1,13 +1,14 @@
 // bench: what a packet costs. One compiler call builds it: c++ -std=c++17 -O2 -I. tools/bench.cpp -o bench
 //
-//   bench [CAPTURE...] [--packets N] [--rounds N] [--load TEXT] [--only TEXT] [--json FILE]
+//   bench [CAPTURE...] [--packets N] [--rounds N] [--load TEXT] [--only TEXT] [--json FILE] [--software-events]
 //
 // Loads: synthetic ones (below) and every capture given; --load and --only take those loads and variants whose name
 // holds TEXT. Frames lie in memory before the clock starts; all variants run in turn within a round, on the processor's
 // time, and medians over the rounds are printed.
 // Yardstick a parses headers; yardstick b also finds and counts in a plain open-addressing table of 64-byte entries
 // under an unkeyed hash. Every engine variant computes every feature of every row and writes it as a float vector; text
-// is timed apart. For instruction counts:
+// is timed apart. Instructions and cache misses a packet are counted where the kernel lets this program do so
+// (--software-events: page faults and processor time instead, to try that elsewhere). For instruction counts anywhere:
 //   valgrind --tool=callgrind --toggle-collect='*feed_all*' ./bench --packets 100000 --rounds 1 --load small --only tcp
 #include <algorithm>
 #include <cstdio>
@@ -20,6 +21,7 @@
 
 #include "joyfuljay.hpp"
 #include "tools/capture_file.hpp"
+#include "tools/event_counters.hpp"
 #include "tools/loads.hpp"
 
 namespace jj = joyfuljay;
@@ -58,28 +60,56 @@ template <std::size_t Flows, class... Groups> struct config : jj::default_config
 template <class Config> struct in_batches : Config { static constexpr std::size_t batch_frames = 32; };
 constexpr std::size_t large_table = 262'144, small_table = 4'096;
 
-struct outcome {
-  double ns_per_packet = 0;
-  std::size_t rows = 0, bytes_per_flow = 0;
-};
-
 double processor_ns() {
   std::timespec now{};
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
   return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
 }
 
+struct cost {
+  double ns = 0, instructions = 0, cache_misses = 0;
+};
+struct outcome {
+  cost per_packet;
+  std::size_t rows = 0, bytes_per_flow = 0;
+};
+
+const event_counters::pair* counters = nullptr;  // null where nothing is counted
+
+/// From its construction on.
+class stopwatch {
+ public:
+  cost per_packet(const load& input) const {
+    const double ns = processor_ns() - began_.ns, packets = static_cast<double>(input.frames.size());
+    const cost now = counted();
+    return {ns / packets, (now.instructions - began_.instructions) / packets,
+            (now.cache_misses - began_.cache_misses) / packets};
+  }
+
+ private:
+  static cost counted() {
+    if (counters == nullptr) return {};
+    return {0, counters->instructions.read_now(), counters->cache_misses.read_now()};
+  }
+  static cost begin() {
+    cost now = counted();
+    now.ns = processor_ns();  // last, so that reading the counters is not in it
+    return now;
+  }
+  cost began_ = begin();
+};
+
 volatile std::uint64_t not_optimised_away;
 
 outcome parse_only(const load& input) {
   std::uint64_t sum = 0;
-  const double began = processor_ns();
+  const stopwatch watch;
   for (const jj::frame& f : input.frames) {
     jj::packet p;
     if (jj::parse_frame<jj::link_type::per_frame>(f, p) == jj::verdict::counted) sum += p.ip_len + p.source_port;
   }
   not_optimised_away = sum;
-  return {(processor_ns() - began) / static_cast<double>(input.frames.size()), 0, 0};
+  return {watch.per_packet(input), 0, 0};
 }
 
 /// The plainest table that finds flows at all: 64-byte entries, an unkeyed hash, eight probes, then the first gives
@@ -119,12 +149,12 @@ struct plain_table {
 outcome parse_and_plain_table(const load& input) {
   static plain_table table;
   std::fill(table.entries.begin(), table.entries.end(), plain_table::entry{});
-  const double began = processor_ns();
+  const stopwatch watch;
   for (const jj::frame& f : input.frames) {
     jj::packet p;
     if (jj::parse_frame<jj::link_type::per_frame>(f, p) == jj::verdict::counted) table.count(p);
   }
-  return {(processor_ns() - began) / static_cast<double>(input.frames.size()), 0, 64};
+  return {watch.per_packet(input), 0, 64};
 }
 
 template <class Engine>
@@ -139,15 +169,14 @@ template <class Config> outcome run_engine(const load& input) {
   const auto engine = std::make_unique<jj::engine<Config>>();
   engine->seed({0x0706050403020100, 0x0f0e0d0c0b0a0908});
   vector_sink sink;
-  const double began = processor_ns();
+  const stopwatch watch;
   feed_all(*engine, input.frames, sink);
-  const double took = processor_ns() - began;
+  const cost per_packet = watch.per_packet(input);
   const jj::engine_statistics& s = engine->statistics();
   constexpr jj::engine_footprint f = jj::engine<Config>::footprint();
   const std::size_t used = s.most_open_flows * (f.slot + f.index) + s.most_used_chunks * f.chunk +
                            s.most_used_long_states * f.long_state + s.most_used_records * f.record;
-  return {took / static_cast<double>(input.frames.size()), sink.rows,
-          s.most_open_flows != 0 ? used / s.most_open_flows : 0};
+  return {per_packet, sink.rows, s.most_open_flows != 0 ? used / s.most_open_flows : 0};
 }
 
 struct variant {
@@ -180,6 +209,7 @@ const variant variants[] = {
     {"all that look at one flow", run_engine<config<large_table, jj::flow_groups>>},
     {"all twelve", run_engine<config<large_table, jj::all_groups>>},
     {"all twelve, batches", run_engine<in_batches<config<large_table, jj::all_groups>>>},
+    {"all twelve, 4096 flows", run_engine<config<small_table, jj::all_groups>>},
 };
 constexpr std::size_t yardstick = 1, four = 2;  // what the others are compared with, within a round
 
@@ -192,41 +222,55 @@ double median(std::vector<double> values) {
 struct finding {
   std::string load_name, variant_name;
   std::size_t frames, rows, bytes_per_flow;
-  double ns_per_packet, times_b, over_four;  // over_four: ns a packet more than the four groups
+  cost per_packet;
+  double times_b, over_four;  // over_four: ns a packet more than the four groups
 };
+
+void print_heading(const load& input, unsigned rounds) {
+  std::printf(
+      "\n%s: %zu frames, median of %u rounds, 262144 flows where nothing else is said\n\n"
+      "| variant | ns/packet | times b | over four groups, ns/packet | ns/row | rows | rows/s | bytes/open flow |%s\n"
+      "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |%s\n",
+      input.name.c_str(), input.frames.size(), rounds,
+      counters != nullptr ? " instructions/packet | cache misses/packet |" : "",
+      counters != nullptr ? " ---: | ---: |" : "");
+}
+void print_finding(const finding& f) {
+  const double per_row = f.rows != 0 ? static_cast<double>(f.frames) / static_cast<double>(f.rows) : 0;
+  std::printf("| %s | %.1f | %.2f | %.1f | %.0f | %zu | %.0f | %zu |", f.variant_name.c_str(), f.per_packet.ns,
+              f.times_b, f.over_four, f.over_four * per_row, f.rows,
+              per_row != 0 ? 1e9 / (f.per_packet.ns * per_row) : 0, f.bytes_per_flow);
+  if (counters != nullptr) std::printf(" %.1f | %.3f |", f.per_packet.instructions, f.per_packet.cache_misses);
+  std::printf("\n");
+}
 
 std::vector<finding> measure(const load& input, unsigned rounds, const std::string& only) {
   constexpr std::size_t count = sizeof variants / sizeof *variants;
   const auto is_wanted = [&](std::size_t at) {
     return at == yardstick || at == four || std::string(variants[at].name).find(only) != std::string::npos;
   };
-  std::vector<double> times[count], ratios[count], differences[count];
+  std::vector<double> times[count], ratios[count], differences[count], instructions[count], misses[count];
   outcome last[count];
   for (unsigned round = 0; round < rounds; ++round)
     for (std::size_t at = 0; at < count; ++at) {
       if (!is_wanted(at)) continue;
       last[at] = variants[at].run(input);
-      times[at].push_back(last[at].ns_per_packet);
+      times[at].push_back(last[at].per_packet.ns);
+      instructions[at].push_back(last[at].per_packet.instructions);
+      misses[at].push_back(last[at].per_packet.cache_misses);
       if (at < yardstick) continue;
       ratios[at].push_back(times[at].back() / times[yardstick].back());
       if (at >= four) differences[at].push_back(times[at].back() - times[four].back());
     }
-  std::printf(
-      "\n%s: %zu frames, median of %u rounds, 262144 flows where nothing else is said\n\n"
-      "| variant | ns/packet | times b | over four groups, ns/packet | ns/row | rows | rows/s | bytes/open flow |\n"
-      "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
-      input.name.c_str(), input.frames.size(), rounds);
+  print_heading(input, rounds);
   std::vector<finding> findings;
   for (std::size_t at = 0; at < count; ++at) {
     if (times[at].empty()) continue;
     const auto median_of = [](const std::vector<double>& values) { return values.empty() ? 0 : median(values); };
+    const cost per_packet{median(times[at]), median(instructions[at]), median(misses[at])};
     findings.push_back({input.name, variants[at].name, input.frames.size(), last[at].rows, last[at].bytes_per_flow,
-                        median(times[at]), median_of(ratios[at]), median_of(differences[at])});
-    const finding& f = findings.back();
-    const double per_row = f.rows != 0 ? static_cast<double>(f.frames) / static_cast<double>(f.rows) : 0;
-    std::printf("| %s | %.1f | %.2f | %.1f | %.0f | %zu | %.0f | %zu |\n", f.variant_name.c_str(), f.ns_per_packet,
-                f.times_b, f.over_four, f.over_four * per_row, f.rows,
-                per_row != 0 ? 1e9 / (f.ns_per_packet * per_row) : 0, f.bytes_per_flow);
+                        per_packet, median_of(ratios[at]), median_of(differences[at])});
+    print_finding(findings.back());
   }
   std::fflush(stdout);
   return findings;
@@ -286,9 +330,13 @@ bool write_json_file(const std::string& path, const std::vector<finding>& findin
   for (const finding& f : findings) {
     std::fprintf(file,
                  "%s\n  {\"load\": \"%s\", \"variant\": \"%s\", \"frames\": %zu, \"rows\": %zu, "
-                 "\"bytes_per_open_flow\": %zu, \"ns_per_packet\": %.2f, \"times_b\": %.3f, \"over_four_ns\": %.2f}",
+                 "\"bytes_per_open_flow\": %zu, \"ns_per_packet\": %.2f, \"times_b\": %.3f, \"over_four_ns\": %.2f",
                  separator, f.load_name.c_str(), f.variant_name.c_str(), f.frames, f.rows, f.bytes_per_flow,
-                 f.ns_per_packet, f.times_b, f.over_four);
+                 f.per_packet.ns, f.times_b, f.over_four);
+    if (counters != nullptr)
+      std::fprintf(file, ", \"instructions_per_packet\": %.1f, \"cache_misses_per_packet\": %.3f",
+                   f.per_packet.instructions, f.per_packet.cache_misses);
+    std::fprintf(file, "}");
     separator = ",";
   }
   std::fprintf(file, "],\n\"text\": [");
@@ -309,6 +357,7 @@ int main(int count, char** arguments) {
   unsigned rounds = 5;
   std::string only, wanted_load, json;
   std::vector<std::string> captures;
+  bool software_events = false;
   for (int at = 1; at < count; ++at) {
     const std::string argument = arguments[at];
     const bool is_option = argument == "--packets" || argument == "--rounds" || argument == "--only" ||
@@ -320,9 +369,12 @@ int main(int count, char** arguments) {
       if (argument == "--only") only = value;
       if (argument == "--load") wanted_load = value;
       if (argument == "--json") json = value;
+    } else if (argument == "--software-events") {
+      software_events = true;
     } else if (argument[0] == '-') {
       std::fprintf(stderr,
-                   "usage: bench [CAPTURE...] [--packets N] [--rounds N] [--load TEXT] [--only TEXT] [--json FILE]\n");
+                   "usage: bench [CAPTURE...] [--packets N] [--rounds N] [--load TEXT] [--only TEXT] [--json FILE]\n"
+                   "             [--software-events]\n");
       return 1;
     } else {
       captures.push_back(argument);
@@ -332,6 +384,13 @@ int main(int count, char** arguments) {
     std::fprintf(stderr, "bench: --packets and --rounds want numbers above 0\n");
     return 1;
   }
+  const event_counters::pair events(software_events);
+  if (events.counts())
+    counters = &events;
+  else
+    std::printf("The kernel lets no instructions and cache misses be counted here: no columns for them.\n");
+  if (counters != nullptr && software_events)
+    std::printf("Instead of instructions nanoseconds, instead of cache misses page faults.\n");
   std::vector<finding> findings;
   const auto add = [&](const load& input) {
     for (const finding& f : measure(input, rounds, only)) findings.push_back(f);

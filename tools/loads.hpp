@@ -106,11 +106,11 @@ inline load mixed(std::size_t packets) {
   return result;
 }
 
-/// 20 packets of each flow, all flows open at once, in random order: the worst case for caches.
-inline load small_packets(std::size_t packets) {
+/// All flows open at once, packets in random order: the worst case for caches, if there are many.
+inline load small_packets(std::size_t packets, std::size_t all_flows) {
   load result;
   generator random{0x9E3779B97F4A7C15u};
-  const std::uint32_t flows = static_cast<std::uint32_t>(std::max<std::size_t>(packets / 20, 1));
+  const std::uint32_t flows = static_cast<std::uint32_t>(std::max<std::size_t>(all_flows, 1));
   std::int64_t now = 1'700'000'000'000'000'000;
   for (std::size_t at = 0; at < packets; ++at, now += 500)
     add_tcp(result, random.below(flows), random.below(2) != 0, psh | ack, random.below(64), now);
@@ -170,7 +170,9 @@ struct maker {
 };
 inline const maker synthetic[] = {
     {"mixed", mixed},
-    {"small", small_packets},
+    {"small", [](std::size_t packets) { return small_packets(packets, packets / 20); }},
+    {"small, 2000 flows", [](std::size_t packets) { return small_packets(packets, 2'000); }},
+    {"small, 100000 flows", [](std::size_t packets) { return small_packets(packets, 100'000); }},
     {"scan", scan},
     {"tls", [](std::size_t packets) { return repeated_script(conversations::tls(), packets / 4); }},
     {"quic", [](std::size_t packets) { return repeated_script(conversations::quic(), packets / 4); }},
