@@ -84,12 +84,14 @@ struct flow {
   flow() { std::memset(static_cast<void*>(&facts), 0, sizeof facts); }
   flow& udp(const octets& message) {
     const exact e(message);
-    if (jj::dns_reader(facts).datagram(e.view())) shown = name_of(e.view());
+    jj::packet_effort effort{};
+    if (jj::dns_reader(facts, effort).datagram(e.view())) shown = name_of(e.view());
     return *this;
   }
   flow& tcp(const octets& message, jj::direction dir) {
     const exact e(message);
-    if (jj::dns_reader(facts).stream_message(e.view(), dir)) shown = name_of(e.view());
+    jj::packet_effort effort{};
+    if (jj::dns_reader(facts, effort).stream_message(e.view(), dir)) shown = name_of(e.view());
     return *this;
   }
   std::string name() const { return facts.has_question ? shown : "-"; }
@@ -210,9 +212,9 @@ TEST_CASE("dns: names: the classes of RFC 9267") {
 }
 
 TEST_CASE("dns: a message that is nothing but pointers ends when its steps are used up") {
-  // The data of the first answer is a chain of pointers, each to the one before, 6000 steps long. Every further answer
-  // has the end of the chain for its name.
-  constexpr unsigned links = 6000;
+  // The data of the first answer is a chain of pointers, each to the one before, 600 steps long. Every further answer has
+  // an end of the chain for its name, in turn one of two: a suffix is only known when it is the last one found.
+  constexpr unsigned links = 600;
   octets message = header(1, response_bit, 1, 65535) + question(octets{0}) + record(octets{0}, 1, 2 * links);
   const std::size_t begin = message.size() - 2 * links;
   for (std::size_t at = begin; at < message.size(); at += 2) {
@@ -220,11 +222,42 @@ TEST_CASE("dns: a message that is nothing but pointers ends when its steps are u
     message[at] = link[0], message[at + 1] = link[1];
   }
   const unsigned end_of_chain = static_cast<unsigned>(message.size() - 2);
-  for (std::uint32_t ttl = 2; message.size() + 12 < 65535; ++ttl)
-    message = message + record(pointer(end_of_chain), ttl, 0);
+  octets one_end = message;
+  for (std::uint32_t ttl = 2; message.size() + 12 < 15000; ++ttl) {
+    message = message + record(pointer(end_of_chain - ttl % 2 * 2), ttl, 0);
+    one_end = one_end + record(pointer(end_of_chain), ttl, 0);
+  }
   jj::dns_message m;
   REQUIRE(parses(message, m));
-  CHECK(m.max_ttl == 3);  // 16384 steps are enough for two chains; all 4400 would be 26 million
+  CHECK(m.max_ttl == 4);  // 2048 steps are enough for three chains; all 1100 would be 660,000
+  flow f;
+  jj::packet_effort effort{};
+  jj::dns_reader reader(f.facts, effort);
+  reader.datagram(exact(message).view());
+  CHECK(reader.was_cut());
+  CHECK(f.facts.has_response);
+  CHECK(f.facts.max_ttl == 4);
+
+  REQUIRE(parses(one_end, m));  // one step each behind the first
+  CHECK(m.max_ttl > 1000);
+  jj::packet_effort again{};
+  flow g;
+  jj::dns_reader other(g.facts, again);
+  other.datagram(exact(one_end).view());
+  CHECK_FALSE(other.was_cut());
+}
+
+TEST_CASE("dns: a suffix that is known counts with the labels before it") {
+  // Answers with the name of the question behind a label, as long as names may be and one byte longer.
+  const octets longest = label(std::string(63, 'a')) + label(std::string(63, 'b')) + label(std::string(63, 'c'));
+  for (const std::size_t more : {61u, 62u}) {
+    octets message = header(1, response_bit, 1, 3) + question(longest + octets{0});
+    message = message + record(pointer(12), 1, 0) + record(pointer(12), 2, 0);
+    message = message + record(label(std::string(more, 'd')) + pointer(12), 3, 0);
+    jj::dns_message m;
+    REQUIRE(parses(message, m));
+    CHECK(m.max_ttl == (more == 61 ? 3 : 2));
+  }
 }
 
 TEST_CASE("dns: names of types and codes") {

@@ -72,8 +72,10 @@ struct flow {
   }
   flow& read(const octets& payload, jj::direction dir = jj::fwd, std::uint32_t wire_length = 0) {
     const exact datagram(payload, dir, wire_length);
+    jj::packet_effort effort{};
+    jj::quic_key_cache cache;
     jj::read_quic<32>(
-        datagram.p, facts, connections,
+        datagram.p, facts, connections, effort, cache,
         [&](unsigned number) { return number < windows_to_be_had ? &windows[number] : nullptr; },
         [&](jj::bytes hello, unsigned number) {
           hellos.push_back(copy(hello));
