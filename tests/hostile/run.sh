@@ -47,7 +47,7 @@ threads() {
   c++ -std=c++17 -O1 -g -fsanitize=thread "${warnings[@]}" "-I$root" "$here/threads.cpp" -o "$work/threads" -pthread &&
     "$work/threads" > "$work/out" && note=$(cat "$work/out")
 }
-worst() { # minutes: a signal for each instruction
+worst() { # a minute of processor time, and minutes on the clock: a signal for each instruction
   if [ "$(uname -sm)" != "Linux x86_64" ]; then
     note="skipped: not Linux on x86-64"
     return
