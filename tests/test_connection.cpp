@@ -402,7 +402,7 @@ TEST_CASE("flows of several engines counted by one give what one engine gives") 
     engines[0]->count_foreign(view.ends(), {view.packets(jj::fwd), view.packets(jj::bwd)},
                               view.template accumulated<jj::wire_bytes>().frame_bytes);
   };
-  for (const unsigned half : {0, 1}) {
+  for (const unsigned half : {0u, 1u}) {
     talk::speaker<jj::engine<graph_config>> speaker(*engines[half]);
     for (const flow& f : flows) {
       if ((f.from + f.to) % 2 != half) continue;
