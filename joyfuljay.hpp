@@ -9552,14 +9552,22 @@ template <class Config> class engine {
     const std::size_t had_chunks = chunks_for_sample(had), now_chunks = chunks_for_sample(now);
     for (std::size_t held = had_chunks; held < now_chunks; ++held) extend_ring(last_chunk, sink);
     if (now <= most_raw) {
-      for_raw_pieces(had, piece.length, last_chunk, [&](std::uint8_t* at, std::size_t from, std::size_t some) {
-        std::memcpy(at, piece.data + from, some);
-      });
+      write_raw(had, last_chunk, piece);
     } else {
       add_coded(had, last_chunk, piece);
       last_chunk = trim_ring(last_chunk, larger(had_chunks, now_chunks), now_chunks);
     }
     flow.sampled_bytes[p.dir] = static_cast<std::uint16_t>(now);
+  }
+  /// Behind the `had` bytes. Most packets add to the last chunk alone, which is known; to others a ring leads.
+  void write_raw(std::size_t had, std::uint32_t last_chunk, const bytes& piece) {
+    const std::size_t at_in_chunk = had % sizeof(chunk_type::raw_sample);
+    if (at_in_chunk + piece.length <= sizeof(chunk_type::raw_sample))
+      std::memcpy(chunks_[last_chunk - 1].raw_sample + at_in_chunk, piece.data, piece.length);
+    else
+      for_raw_pieces(had, piece.length, last_chunk, [&](std::uint8_t* at, std::size_t from, std::size_t some) {
+        std::memcpy(at, piece.data + from, some);
+      });
   }
   JOYFULJAY_OWN_FRAME void add_coded(std::size_t had, std::uint32_t last_chunk, const bytes& piece) {
     byte_histogram& counts = workspace_.histograms[0];

@@ -23,6 +23,7 @@
 #include "tools/capture_file.hpp"
 #include "tools/event_counters.hpp"
 #include "tools/loads.hpp"
+#include "tools/yardstick.hpp"
 
 namespace jj = joyfuljay;
 using loads::load;
@@ -112,43 +113,9 @@ outcome parse_only(const load& input) {
   return {watch.per_packet(input), 0, 0};
 }
 
-/// The plainest table that finds flows at all: 64-byte entries, an unkeyed hash, eight probes, then the first gives
-/// way.
-struct plain_table {
-  struct entry {
-    jj::detail::flow_key key;
-    std::uint64_t bytes;
-    std::uint32_t packets[2];
-    std::uint32_t last_seconds;
-    std::uint8_t flags[2];
-  };
-  static_assert(sizeof(entry) == 64, "the yardstick is a table of 64-byte entries");
-  std::vector<entry> entries = std::vector<entry>(2 * large_table);
-
-  void count(const jj::packet& p) {
-    const jj::detail::packet_key from = jj::detail::packet_key::of(p);
-    std::uint64_t hash = from.key.word[0] ^ from.key.word[1] ^ from.key.word[2] ^ from.key.word[3] ^ from.key.word[4];
-    hash *= 0x9E3779B97F4A7C15;
-    const std::size_t mask = entries.size() - 1, home = static_cast<std::size_t>(hash >> 32) & mask;
-    entry* found = &entries[home];
-    for (std::size_t probe = 0; probe < 8; ++probe) {
-      entry& candidate = entries[(home + probe) & mask];
-      if (candidate.key == from.key || candidate.key.word[0] == 0) {
-        found = &candidate;
-        break;
-      }
-    }
-    if (!(found->key == from.key)) *found = entry{from.key, 0, {0, 0}, 0, {0, 0}};
-    found->bytes += p.frame_len;
-    ++found->packets[from.from_second];
-    found->last_seconds = static_cast<std::uint32_t>(p.time_ns / 1'000'000'000);
-    found->flags[from.from_second] |= p.tcp_flags;
-  }
-};
-
 outcome parse_and_plain_table(const load& input) {
-  static plain_table table;
-  std::fill(table.entries.begin(), table.entries.end(), plain_table::entry{});
+  static yardstick::plain_table table;
+  table.clear();
   const stopwatch watch;
   for (const jj::frame& f : input.frames) {
     jj::packet p;
@@ -211,7 +178,7 @@ const variant variants[] = {
     {"all twelve, batches", run_engine<in_batches<config<large_table, jj::all_groups>>>},
     {"all twelve, 4096 flows", run_engine<config<small_table, jj::all_groups>>},
 };
-constexpr std::size_t yardstick = 1, four = 2;  // what the others are compared with, within a round
+constexpr std::size_t plain = 1, four = 2;  // what the others are compared with, within a round
 
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
@@ -247,7 +214,7 @@ void print_finding(const finding& f) {
 std::vector<finding> measure(const load& input, unsigned rounds, const std::string& only) {
   constexpr std::size_t count = sizeof variants / sizeof *variants;
   const auto is_wanted = [&](std::size_t at) {
-    return at == yardstick || at == four || std::string(variants[at].name).find(only) != std::string::npos;
+    return at == plain || at == four || std::string(variants[at].name).find(only) != std::string::npos;
   };
   std::vector<double> times[count], ratios[count], differences[count], instructions[count], misses[count];
   outcome last[count];
@@ -258,8 +225,8 @@ std::vector<finding> measure(const load& input, unsigned rounds, const std::stri
       times[at].push_back(last[at].per_packet.ns);
       instructions[at].push_back(last[at].per_packet.instructions);
       misses[at].push_back(last[at].per_packet.cache_misses);
-      if (at < yardstick) continue;
-      ratios[at].push_back(times[at].back() / times[yardstick].back());
+      if (at < plain) continue;
+      ratios[at].push_back(times[at].back() / times[plain].back());
       if (at >= four) differences[at].push_back(times[at].back() - times[four].back());
     }
   print_heading(input, rounds);

@@ -1,6 +1,6 @@
 // several_engines: the flows of one program shared out among several engines. Used by jj.
 //
-//   make_engine     an engine in memory that is touched when it is needed
+//   make_engine     an engine in memory that is touched when it is needed, in large pages
 //   add_up          what engines say of themselves, together
 //   flow_splitter   which engine a frame belongs to
 //   frame_batch     frames on their way to an engine, bytes and all
@@ -26,18 +26,25 @@
 namespace several {
 namespace jj = joyfuljay;
 
-/// An engine in pages that the system fills with zeros when they are first touched: all zeros is how an engine starts,
-/// and an object of this kind needs no constructor to begin its life [basic.types, implicit-lifetime]. It stays until
-/// the program ends. Null: no memory.
+/// Memory that the system fills with zeros when it is first touched, in large pages where it has them: the flows of a
+/// large table lie anywhere in it, and a small page for each would cost the processor's address cache more than the
+/// memory itself. It stays until the program ends. Null: there is none.
+inline void* zeroed_pages(std::size_t bytes) {
+#if defined(__linux__)
+  void* const memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) return nullptr;
+  madvise(memory, bytes, MADV_HUGEPAGE);  // a wish: kernels without them refuse it
+  return memory;
+#else
+  return std::calloc(1, bytes);
+#endif
+}
+
+/// An engine in such pages: all zeros is how an engine starts, and an object of this kind needs no constructor to begin
+/// its life [basic.types, implicit-lifetime]. Null: no memory.
 template <class Engine> Engine* make_engine() {
   static_assert(std::is_trivially_copyable_v<Engine> && std::is_trivially_destructible_v<Engine>);
-#if defined(__linux__)
-  void* const memory =
-      mmap(nullptr, sizeof(Engine), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  return memory == MAP_FAILED ? nullptr : static_cast<Engine*>(memory);
-#else
-  return static_cast<Engine*>(std::calloc(1, sizeof(Engine)));
-#endif
+  return static_cast<Engine*>(zeroed_pages(sizeof(Engine)));
 }
 
 /// Adds the counters and the pools in use. The fullest moments of engines are not the same moment: they stay 0.
