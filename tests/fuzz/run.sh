@@ -86,10 +86,10 @@ search_all() { # in parallel; what each found is reported below
 fuzz() { # TARGET
   note=$(sed -n 's/^Done \(.*\)/\1/p' "$work/log_$1")
   [ -f "$work/well_$1" ] && return
-  tail -n 40 "$work/log_$1"
+  grep -aE 'ERROR|SUMMARY|runtime error|error:|must|BINGO|#[0-9]+ .*(joyfuljay|fuzz_)' "$work/log_$1" | head -n 8
   local input
-  for input in "$work/$1"-*; do
-    [ ! -f "$input" ] || od -An -v -tx1 "$input"
+  for input in "$work/$1"-*; do  # in lines that the report below leaves whole
+    [ ! -f "$input" ] || { echo "$(basename "$input"), by gzip -9 | base64:" && gzip -9 < "$input" | base64 -w 250; }
   done
   return 1
 }
