@@ -152,7 +152,7 @@ octets crowded_hello(std::size_t length, bool with_ciphers) {
 }
 /// How long such a hello may be to have its fingerprints taken.
 std::size_t digested_length(bool with_ciphers) {
-  const std::size_t numbers = jj::packet_effort::most / jj::packet_effort::of_hello_number;
+  const std::size_t numbers = jj::default_config::packet_effort / jj::packet_effort::of_hello_number;
   return std::min<std::size_t>(jj::default_config::handshake_buffer_bytes - 5, 46 + (with_ciphers ? 2 : 4) * numbers);
 }
 /// An Initial with a ClientHello that together take nearly all the effort of a packet.
@@ -160,7 +160,7 @@ octets initial_with_hello() {
   using effort = jj::packet_effort;
   constexpr std::size_t of_cipher = 2 * (effort::of_sealed_byte + effort::of_plain_byte) + effort::of_hello_number;
   constexpr std::size_t of_the_rest = effort::of_keys + 100 * (effort::of_sealed_byte + effort::of_plain_byte) + 5000;
-  const octets hello = crowded_hello(60 + 2 * ((effort::most - of_the_rest) / of_cipher), true);
+  const octets hello = crowded_hello(60 + 2 * ((jj::default_config::packet_effort - of_the_rest) / of_cipher), true);
   quic_sealer::initial p;
   return quic_sealer::seal(p, octets{6, 0} + u16(0x4000 | hello.size()) + hello);  // one CRYPTO frame
 }
