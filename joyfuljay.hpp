@@ -422,7 +422,7 @@ struct default_config {
   static constexpr std::size_t quic_connections = 4;           ///< client connection IDs that are remembered; 1 to 4
   static constexpr std::uint32_t quic_initials = 8;  ///< Initial packets of a flow that are opened; 0.1 ms each, or so
   // What reading one packet may cost; what goes beyond is left out (`handshake_dropped`). As they are: less than 400
-  // packets of ordinary traffic. Clients' Initials of 1,200 to 1,450 bytes are opened with it, or hellos of 445 numbers
+  // packets of ordinary traffic. Clients' Initials of 1,200 to 1,450 bytes are opened with it, or hellos of 430 numbers
   // digested, where a browser's has some 60 and one with all cipher suites of IANA some 400.
   static constexpr std::uint32_t packet_effort = 370'000;  ///< instructions for keys, Initials, JA3, JA4; from 50'000
   static constexpr std::uint32_t dns_steps = 2048;  ///< labels and pointers behind the first question, 10 instructions
@@ -2296,7 +2296,7 @@ template <link_type Link> verdict parse_frame(const frame& f, packet& p) {
 struct packet_effort {
   static constexpr std::uint32_t of_keys = 74'000, of_sealed_byte = 41, of_plain_byte = 135;  ///< of an Initial
   static constexpr std::uint32_t of_crypto_frame = 300;
-  static constexpr std::uint32_t of_hello_number = 830;  ///< in JA3 and JA4, sorting included
+  static constexpr std::uint32_t of_hello_number = 860;  ///< in JA3 and JA4, sorting included
 
   std::uint32_t instructions;
   std::int32_t dns_steps;  ///< negative once one was wanted that was not to be had
