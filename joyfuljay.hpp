@@ -421,6 +421,12 @@ struct default_config {
   static constexpr std::size_t max_protocol_name = 16;         ///< bytes of ALPN names and SSH versions; 8 to 255
   static constexpr std::size_t quic_connections = 4;           ///< client connection IDs that are remembered; 1 to 4
   static constexpr std::uint32_t quic_initials = 8;  ///< Initial packets of a flow that are opened; 0.1 ms each, or so
+  // What reading one packet may cost; what goes beyond is left out (`handshake_dropped`). As they are: less than 400
+  // packets of ordinary traffic. Clients' Initials of 1,200 to 1,450 bytes are opened with it, or hellos of 430 numbers
+  // digested, where a browser's has some 60 and one with all cipher suites of IANA some 400.
+  static constexpr std::uint32_t packet_effort = 370'000;  ///< instructions for keys, Initials, JA3, JA4; from 50'000
+  static constexpr std::uint32_t dns_steps = 2048;  ///< labels and pointers behind the first question, 10 instructions
+                                                    ///< each; a zone transfer that fills 16 KB has 1,600. From 128
 
   static constexpr std::size_t text_chunks = 0;  ///< of 64 bytes for tls_texts and quic_texts; 0: four for each flow
 
@@ -2284,33 +2290,29 @@ template <link_type Link> verdict parse_frame(const frame& f, packet& p) {
 // what it returns from them, and remembers nothing; section 10 puts the messages together. A message whose inner
 // lengths do not fit is none.
 
-/// What reading one packet has cost so far of what a sender can make dear: opening Initials, digests of hellos, names
+/// What reading one packet may still cost of what a sender can make dear: opening Initials, digests of hellos, names
 /// that are chains of pointers. What would cost too much is left out, and the flow says so (`handshake_dropped`). Costs
-/// are instructions, counted on x86-64 (tests/hostile/worst.cpp) and rounded up. Starts as zero bytes.
-class packet_effort {
- public:
-  // Less than 400 packets of ordinary traffic. A browser's hello has some 60 numbers in its lists; one with all cipher
-  // suites of IANA some 400. Clients' Initials have 1,200 to 1,450 bytes and are opened at the first attempt.
-  static constexpr std::uint32_t most = 370'000;
+/// are instructions, counted on x86-64 (tests/hostile/worst.cpp) and rounded up.
+struct packet_effort {
   static constexpr std::uint32_t of_keys = 74'000, of_sealed_byte = 41, of_plain_byte = 135;  ///< of an Initial
   static constexpr std::uint32_t of_crypto_frame = 300;
-  static constexpr std::uint32_t of_hello_number = 830;  ///< in JA3 and JA4, sorting included
+  static constexpr std::uint32_t of_hello_number = 860;  ///< in JA3 and JA4, sorting included
 
+  std::uint32_t instructions;
+  std::int32_t dns_steps;  ///< negative once one was wanted that was not to be had
+
+  template <class Config> static packet_effort of_packet() {
+    return {static_cast<std::uint32_t>(Config::packet_effort), static_cast<std::int32_t>(Config::dns_steps)};
+  }
   /// False when that is not to be had any more; it costs nothing then.
   bool spend(std::uint64_t cost) {
-    if (cost > most - spent_) return false;
-    spent_ += static_cast<std::uint32_t>(cost);
+    if (cost > instructions) return false;
+    instructions -= static_cast<std::uint32_t>(cost);
     return true;
   }
   /// The same for one label or pointer of a DNS name, behind the first question.
-  bool spend_dns_step() { return ++dns_steps_ <= max_dns_steps; }
-  bool ran_out_of_dns_steps() const { return dns_steps_ > max_dns_steps; }
-
- private:
-  // A message of 1500 bytes has room for 124 records, or 700 labels; more than that are chains of pointers, which no
-  // server writes. A zone transfer that fills 16 KB takes some 1,600 steps.
-  static constexpr std::uint32_t max_dns_steps = 2048;
-  std::uint32_t spent_, dns_steps_;
+  bool spend_dns_step() { return --dns_steps >= 0; }
+  bool ran_out_of_dns_steps() const { return dns_steps < 0; }
 };
 
 namespace detail {
@@ -3722,10 +3724,10 @@ class dns_parser {
 }  // namespace detail
 
 /// False for what is not DNS: too short, an unknown operation, a query without records, a first question that is not
-/// whole. What is wrong behind the first question ends the reading and no more.
+/// whole. What is wrong behind the first question ends the reading and no more, and so do the steps of default_config.
 inline bool parse_dns(bytes message, dns_message& out) {
   detail::dns_parser parser(message);
-  packet_effort effort{};
+  packet_effort effort = packet_effort::of_packet<default_config>();
   if (!parser.parse_head(out)) return false;
   if (out.is_response()) parser.parse_answers(out, effort);
   return true;
@@ -4291,6 +4293,16 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
                 "joyfuljay: Config::handshake_buffer_bytes must be between 512 and 16384");
   static_assert(Config::held_pieces >= 1 && Config::held_pieces <= 255,
                 "joyfuljay: Config::held_pieces must be between 1 and 255");
+  static constexpr bool is_between(std::uint64_t value, std::uint64_t least, std::uint64_t most) {
+    return value >= least && value <= most;
+  }
+  static_assert(!std::is_const_v<decltype(Config::packet_effort)> ||
+                    is_between(static_cast<std::uint64_t>(Config::packet_effort), 50'000, 0xFFFFFFFF),
+                "joyfuljay: Config::packet_effort must be between 50000 instructions, which the digests of a browser's "
+                "hello take, and 4294967295");
+  static_assert(!std::is_const_v<decltype(Config::dns_steps)> ||
+                    is_between(static_cast<std::uint64_t>(Config::dns_steps), 128, 0x7FFFFFFF),
+                "joyfuljay: Config::dns_steps must be between 128, the labels of one name, and 2147483647");
 
   const record_type& record(const slot& flow) const { return records_[flow.record - 1]; }
   static constexpr bool reads_quic = Quic;
@@ -4372,7 +4384,7 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
   }
   /// Reads a packet of the flow. Afterwards the flow may hold no record any more.
   void read(slot& flow, const packet& p) {
-    effort_ = {};
+    effort_ = packet_effort::of_packet<Config>();
     if constexpr (reads_streams)
       if (p.has_tcp_header) {
         if (flow.record != 0 && record(flow).lost != 0) note_losses(flow);
@@ -4391,7 +4403,7 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
   auto& text() { return text_; }
   /// The flow ends: what lies in a buffer is used as far as it goes.
   void finish(slot& flow) {
-    effort_ = {};
+    effort_ = packet_effort::of_packet<Config>();
     if constexpr (Dns)
       if (protocol_of(flow) == handshake_protocol::dns)
         for (const direction dir : {fwd, bwd}) use_part_of_dns_message(flow, dir);
@@ -4401,6 +4413,15 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
   using place = stream_position::place;
   static constexpr std::uint16_t ssh_port = 22, dns_port = 53;
   static constexpr std::size_t buffer_bytes = Config::handshake_buffer_bytes;
+  /// That a digested hello has: as many as can be paid for, and fit.
+  static constexpr std::size_t most_numbers() {
+    std::size_t most = buffer_bytes / 2;
+    if constexpr (std::is_const_v<decltype(Config::packet_effort)>) {
+      constexpr std::size_t paid = Config::packet_effort / packet_effort::of_hello_number;
+      if (paid < most) most = paid;
+    }
+    return most;
+  }
 
   record_type& record(const slot& flow) {
     JOYFULJAY_ASSERT(flow.record != 0 && flow.record <= record_capacity);
@@ -5170,8 +5191,7 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
   std::conditional_t<KeepsTexts, hello_text<buffer_bytes>, nothing> text_ = {};
   packet_effort effort_ = {};                                    // of the packet at hand
   std::conditional_t<Quic, quic_key_cache, nothing> keys_ = {};  // of its datagram
-  static constexpr std::size_t most_numbers = packet_effort::most / packet_effort::of_hello_number;
-  std::uint16_t sorted_[2 * (buffer_bytes / 2 < most_numbers ? buffer_bytes / 2 : most_numbers)] = {};  // of its hello
+  std::uint16_t sorted_[2 * most_numbers()] = {};                // of its hello
 };
 
 }  // namespace detail
@@ -6988,9 +7008,10 @@ struct quic_texts {
 struct handshake_state {
   JOYFULJAY_GROUP(handshake, handshake_losses)
 
-  JOYFULJAY_FEATURE(bool, handshake_dropped, "",
-                    "A hole in the stream, a message larger than handshake_buffer_bytes or the want of a handshake "
-                    "buffer cost the flow something that its handshake said.") {
+  JOYFULJAY_FEATURE(
+      bool, handshake_dropped, "",
+      "A hole in the stream, a message larger than handshake_buffer_bytes, the want of a handshake buffer "
+      "or a packet beyond packet_effort or dns_steps cost the flow something that its handshake said.") {
     return flow.handshake_was_dropped;
   }
   JOYFULJAY_FEATURE(bool, handshake_name_cut, "", "A name was longer than max_name or max_protocol_name.") {

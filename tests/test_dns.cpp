@@ -84,13 +84,13 @@ struct flow {
   flow() { std::memset(static_cast<void*>(&facts), 0, sizeof facts); }
   flow& udp(const octets& message) {
     const exact e(message);
-    jj::packet_effort effort{};
+    jj::packet_effort effort = jj::packet_effort::of_packet<jj::default_config>();
     if (jj::dns_reader(facts, effort).datagram(e.view())) shown = name_of(e.view());
     return *this;
   }
   flow& tcp(const octets& message, jj::direction dir) {
     const exact e(message);
-    jj::packet_effort effort{};
+    jj::packet_effort effort = jj::packet_effort::of_packet<jj::default_config>();
     if (jj::dns_reader(facts, effort).stream_message(e.view(), dir)) shown = name_of(e.view());
     return *this;
   }
@@ -231,7 +231,7 @@ TEST_CASE("dns: a message that is nothing but pointers ends when its steps are u
   REQUIRE(parses(message, m));
   CHECK(m.max_ttl == 4);  // 2048 steps are enough for three chains; all 1100 would be 660,000
   flow f;
-  jj::packet_effort effort{};
+  jj::packet_effort effort = jj::packet_effort::of_packet<jj::default_config>();
   jj::dns_reader reader(f.facts, effort);
   reader.datagram(exact(message).view());
   CHECK(reader.was_cut());
@@ -240,7 +240,7 @@ TEST_CASE("dns: a message that is nothing but pointers ends when its steps are u
 
   REQUIRE(parses(one_end, m));  // one step each behind the first
   CHECK(m.max_ttl > 1000);
-  jj::packet_effort again{};
+  jj::packet_effort again = jj::packet_effort::of_packet<jj::default_config>();
   flow g;
   jj::dns_reader other(g.facts, again);
   other.datagram(exact(one_end).view());

@@ -72,7 +72,7 @@ struct flow {
   }
   flow& read(const octets& payload, jj::direction dir = jj::fwd, std::uint32_t wire_length = 0) {
     const exact datagram(payload, dir, wire_length);
-    jj::packet_effort effort{};
+    jj::packet_effort effort = jj::packet_effort::of_packet<jj::default_config>();
     jj::quic_key_cache cache;
     jj::read_quic<32>(
         datagram.p, facts, connections, effort, cache,

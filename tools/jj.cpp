@@ -74,7 +74,15 @@ struct tool_config : jj::default_config {
   static inline std::int64_t burst_threshold_ns = default_config::burst_threshold_ns;
   static inline std::int64_t entropy_sample_bytes = default_config::entropy_sample_bytes;
   static inline bool anonymize_addresses = false;
-  static inline bool expire_while_feeding = false;  // files join recordings whose clocks differ; an interface has one
+  // Files join recordings whose clocks differ, and can be waited for. An interface has one clock, and does not wait.
+  static inline bool expire_while_feeding = false;
+  static inline std::uint32_t packet_effort = 0xFFFFFFFF;
+  static inline std::int32_t dns_steps = 0x7FFFFFFF;
+  static void watch_interface() {
+    expire_while_feeding = true;
+    packet_effort = default_config::packet_effort;
+    dns_steps = default_config::dns_steps;
+  }
 };
 using tool_engine = jj::engine<tool_config>;
 using tool_row = tool_engine::row;
@@ -937,7 +945,7 @@ int live_view(const options& chosen) {
   if (!wrong.empty()) return complain(wrong);
   if (!shown && !out.open(chosen.output)) return complain(out.failure());
   workers[0]->writer.write_header();
-  tool_config::expire_while_feeding = true;
+  tool_config::watch_interface();
   live::stop_on_signals();
   const auto began = std::chrono::steady_clock::now();
   for (const auto& one : workers)

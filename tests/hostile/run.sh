@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Cuts and flips of every packet under the sanitizers, for this machine and as far as compilers allow for one of 32 bits:
 # see damage.cpp. A long run: soak.cpp. Four engines under the thread sanitizer: threads.cpp. The dearest packets: worst.cpp.
-# run.sh [--strict] [SECONDS [CAPTURE...]]. SOAK=1000: millions of packets. WORST=1: the dearest packets, too, minutes.
+# run.sh [--strict] [SECONDS [CAPTURE...]]. SOAK=1000: millions of packets.
 # Captures not named are those beside the repository, or, where there are none, what the generator makes.
 # shellcheck source=tests/checks.sh disable=SC2034,SC2054,SC2317  # a flag with commas; `note` is read by check; functions are called by name
 . "$(dirname "$0")/../checks.sh"
@@ -47,17 +47,21 @@ threads() {
   c++ -std=c++17 -O1 -g -fsanitize=thread "${warnings[@]}" "-I$root" "$here/threads.cpp" -o "$work/threads" -pthread &&
     "$work/threads" > "$work/out" && note=$(cat "$work/out")
 }
-worst() { # a minute of processor time, and minutes on the clock: a signal for each instruction
-  if [ "$(uname -sm)" != "Linux x86_64" ]; then
-    note="skipped: not Linux on x86-64"
+worst() {
+  local counted=(valgrind -q --tool=callgrind --instr-atstart=no "--callgrind-out-file=$work/dump")
+  if [ "$(uname -sm)" != "Linux x86_64" ] || [ ! -e /usr/include/valgrind/callgrind.h ]; then
+    note="skipped: not Linux on x86-64, or no valgrind/callgrind.h"
+    echo "$note"
+    [ -z "$strict" ]
     return
   fi
-  c++ -std=c++17 -O2 "${warnings[@]}" "-I$root" "$here/worst.cpp" -o "$work/worst" && "$work/worst" || return 1
+  c++ -std=c++17 -O2 "${warnings[@]}" "-I$root" "$here/worst.cpp" -o "$work/worst" &&
+    "${counted[@]}" "$work/worst" --callgrind "$work/dump" || return 1
   note="no packet over its limit"
 }
 check damage c++
 check damage_32_bits clang++
 check soak c++
 check threads c++
-[ -z "${WORST:-}" ] || check worst c++
+check worst c++ valgrind
 exit $((failed > 0))

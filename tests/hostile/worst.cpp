@@ -1,15 +1,18 @@
 // The dearest packets that input can produce, in instructions, beside the median packet of ordinary traffic.
 //
 //   worst [--search SECONDS] [--seed N] [--largest]
+//   valgrind --tool=callgrind --instr-atstart=no --callgrind-out-file=FILE worst --callgrind FILE [--largest]
 //
 // Candidates are constructed, one for each thing that costs. With --search each is changed at random for so long, and
 // what takes more time is kept; time is the guide, because counting takes too long. Frames have up to 1,514 bytes; with
 // --largest up to 65,549, which links of this world do not carry, but interfaces that join segments do.
 //
-// Instructions are counted exactly, by the processor's trap flag: every instruction of `feed` raises SIGTRAP. x86-64 and
-// Linux only. Iterations of string instructions count one each. What a sink does with rows is its own affair: here it
-// counts them. Exit status 1: something costs more than its limit.
+// Instructions are counted exactly, by callgrind in seconds, or by the processor's trap flag in minutes, where every
+// instruction of `feed` raises SIGTRAP: a search needs the processor's own time. x86-64 and Linux only. Iterations of
+// string instructions count one each. What a sink does with rows is its own affair: here it counts them. Exit status 1:
+// something costs more than its limit.
 #include <signal.h>
+#include <valgrind/callgrind.h>
 #include <x86intrin.h>
 
 #include <algorithm>
@@ -17,6 +20,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <memory>
 #include <random>
 #include <string>
@@ -37,8 +41,31 @@ namespace {
 volatile std::uint64_t traps;
 void on_trap(int) { traps = traps + 1; }
 
+/// Names what callgrind writes: FILE.1, FILE.2, ...; empty: callgrind does not run.
+std::string dump_name;
+
+/// What callgrind found since the last dump.
+std::uint64_t dumped_instructions() {
+  static unsigned dumps = 0;
+  CALLGRIND_DUMP_STATS;
+  const std::string name = dump_name + "." + std::to_string(++dumps);
+  std::ifstream dump(name);
+  const std::string totals = "totals: ";
+  for (std::string line; std::getline(dump, line);)
+    if (line.compare(0, totals.size(), totals) == 0)
+      return std::remove(name.c_str()), std::stoull(line.substr(totals.size()));
+  std::fprintf(stderr, "worst: no totals in %s\n", name.c_str());
+  std::exit(1);
+}
+
 /// Instructions that `run` takes.
 template <class Run> std::uint64_t instructions_of(const Run& run) {
+  if (!dump_name.empty()) {
+    CALLGRIND_START_INSTRUMENTATION;
+    run();
+    CALLGRIND_STOP_INSTRUMENTATION;
+    return dumped_instructions();
+  }
   constexpr unsigned long long trap_flag = 0x100;
   traps = 0;
   __writeeflags(__readeflags() | trap_flag);
@@ -152,7 +179,7 @@ octets crowded_hello(std::size_t length, bool with_ciphers) {
 }
 /// How long such a hello may be to have its fingerprints taken.
 std::size_t digested_length(bool with_ciphers) {
-  const std::size_t numbers = jj::packet_effort::most / jj::packet_effort::of_hello_number;
+  const std::size_t numbers = jj::default_config::packet_effort / jj::packet_effort::of_hello_number;
   return std::min<std::size_t>(jj::default_config::handshake_buffer_bytes - 5, 46 + (with_ciphers ? 2 : 4) * numbers);
 }
 /// An Initial with a ClientHello that together take nearly all the effort of a packet.
@@ -160,7 +187,7 @@ octets initial_with_hello() {
   using effort = jj::packet_effort;
   constexpr std::size_t of_cipher = 2 * (effort::of_sealed_byte + effort::of_plain_byte) + effort::of_hello_number;
   constexpr std::size_t of_the_rest = effort::of_keys + 100 * (effort::of_sealed_byte + effort::of_plain_byte) + 5000;
-  const octets hello = crowded_hello(60 + 2 * ((effort::most - of_the_rest) / of_cipher), true);
+  const octets hello = crowded_hello(60 + 2 * ((jj::default_config::packet_effort - of_the_rest) / of_cipher), true);
   quic_sealer::initial p;
   return quic_sealer::seal(p, octets{6, 0} + u16(0x4000 | hello.size()) + hello);  // one CRYPTO frame
 }
@@ -486,8 +513,10 @@ int main(int count, char** arguments) {
       how.seconds = std::atof(arguments[++at]);
     else if (std::strcmp(arguments[at], "--seed") == 0 && has_value)
       how.seed = static_cast<unsigned>(std::atoi(arguments[++at]));
+    else if (std::strcmp(arguments[at], "--callgrind") == 0 && has_value)
+      dump_name = arguments[++at];
     else
-      return std::fprintf(stderr, "usage: worst [--search SECONDS] [--seed N] [--largest]\n"), 1;
+      return std::fprintf(stderr, "usage: worst [--search SECONDS] [--seed N] [--largest] [--callgrind FILE]\n"), 1;
   }
   signal(SIGTRAP, on_trap);
   // Reading and handshakes: what is promised. Statistics: what was measured, and a tenth more.

@@ -52,6 +52,10 @@ wrong_configurations() { # COMPILER
   must "$1" 'handshake_buffers must be' "$(groups jj::tls)" "$(size handshake_buffers 65536)"
   must "$1" 'held_pieces must be' "$(groups jj::tls)" "$(size held_pieces 0)"
   must "$1" 'held_pieces must be' "$(groups jj::tls)" "$(size held_pieces 256)"
+  must "$1" 'packet_effort must be' "$(groups jj::tls)" "$(size packet_effort 370)"
+  must "$1" 'packet_effort must be' "$(groups jj::quic)" "$(size packet_effort "5'000'000'000")"
+  must "$1" 'dns_steps must be' "$(groups jj::dns)" "$(size dns_steps 64)"
+  must "$1" 'dns_steps must be' "$(groups jj::dns)" 'static constexpr int dns_steps = -1;'
   must "$1" 'max_name and max_protocol_name' "$(groups jj::tls)" "$(size max_name 7)"
   must "$1" 'max_name and max_protocol_name' "$(groups jj::ssh)" "$(size max_protocol_name 256)"
   must "$1" 'quic_connections must be' "$(groups jj::quic)" "$(size quic_connections 5)"
