@@ -4199,7 +4199,8 @@ struct handshake_slot : std::conditional_t<Streams, stream_positions, no_streams
   std::uint32_t record;  // 0: none
   std::uint8_t handshake_marks;
   static constexpr std::uint8_t dropped = 1, name_cut = 2, initiator_is_client = 4, responder_is_client = 8,
-                                settled = 16, settled_ssh = 32;  // both streams are over; and packets are counted
+                                settled = 16, settled_ssh = 32,  // both streams are over; and packets are counted
+      far_ahead_fwd = 64, far_ahead_bwd = 128;                   // a segment came 1 GiB ahead, or more
 
   bool handshake_marked(std::uint8_t mark) const { return (handshake_marks & mark) != 0; }
 };
@@ -4561,7 +4562,11 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
       s.next_sequence = sequence - static_cast<std::uint32_t>(offset);
       s.stage = place::at_start;
     }
-    if (offset > out_of_reach) return lose(flow, p.dir);
+    // A stray segment far away changes nothing. A stream that went through both halves of what is far behind a hole has
+    // come so far that its sequence numbers may soon be those of the window again.
+    const std::uint8_t far_ahead = p.dir == fwd ? slot::far_ahead_fwd : slot::far_ahead_bwd;
+    if (offset > out_of_reach) flow.handshake_marks |= far_ahead;
+    if (offset < -out_of_reach && flow.handshake_marked(far_ahead)) return lose(flow, p.dir);
     bytes part = unread_part(s, p, offset);
     std::uint32_t at = static_cast<std::uint32_t>(offset);
     passing_packet now{p.dir == client_of(flow, p), Dns && is_on_dns_port(p), tally::open, false, false, tally::open};
@@ -4657,15 +4662,17 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
     run_is_over(flow, dir, now);
     if (s.read == stream_window || s.stage == place::over) end_stream(flow, dir);
   }
-  /// On the port of DNS, where the first two bytes would be a message of more than 5,376 bytes.
+  /// On the port of DNS, where the first two bytes would be a message of more than 5,376 bytes, or of 21,248.
   static bool is_clearly_tls(bytes run) { return may_be_tls(run) && (run.length < 2 || run.data[1] == 3); }
+  static bool is_clearly_ssh(bytes run) { return Ssh && run.data[0] == 'S' && (run.length < 2 || run.data[1] == 'S'); }
   /// What the first bytes of a stream say. A record goes to the protocol that is recognised first.
   void choose_reading(slot& flow, stream_position& s, bytes run, bool on_dns_port) {
     const handshake_protocol protocol = protocol_of(flow);
     const bool open = protocol == handshake_protocol::none || protocol == handshake_protocol::undecided;
     s.stage = place::over;
     if constexpr (Dns)
-      if (on_dns_port && !is_clearly_tls(run) && (open || protocol == handshake_protocol::dns)) {
+      if (on_dns_port && !is_clearly_tls(run) && !is_clearly_ssh(run) &&
+          (open || protocol == handshake_protocol::dns)) {
         if (open) record(flow).protocol = handshake_protocol::dns, record(flow).dns = {};
         s.stage = place::in_record;
         return;
@@ -5124,7 +5131,7 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
       if (t.length_have < 2) {
         t.message_left =
             static_cast<std::uint16_t>(t.length_have == 0 ? run.data[0] << 8 : t.message_left | run.data[0]);
-        if (++t.length_have == 2 && t.message_left < dns_header_length) return end_stream(flow, dir);
+        if (++t.length_have == 2 && t.message_left < dns_header_length) return t.length_have = 0, end_stream(flow, dir);
       } else {
         some = run.first(t.message_left).length;
         read_dns_part(flow, dir, at, run.first(some), t);
@@ -5144,11 +5151,12 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
     join(flow, dir, at, part.first(room));
     if (part.length == t.message_left) use_part_of_dns_message(flow, dir);
   }
-  /// What was joined, whole or not.
+  /// What was joined, whole or not; nothing at all when the stream ends behind a length.
   void use_part_of_dns_message(slot& flow, direction dir) {
     dns_stream& t = record(flow).dns.streams[dir];
     const buffer_type* const buffer = buffer_of(flow, dir);
     if (buffer != nullptr && t.is_split) use_dns_message(flow, dir, {buffer->tcp.octets, buffer->joined});
+    if (t.length_have == 2 && !t.is_split) use_dns_message(flow, dir, {});
     t.is_split = false;
     empty_buffer(flow, dir);
   }

@@ -137,6 +137,18 @@ segments random_flow(dice& random, const both_streams& streams) {
   return out;
 }
 
+// ---- Port 53
+
+struct with_dns : roomy {
+  using groups = jj::type_list<jj::tls, jj::ssh, jj::dns, jj::handshake_state>;
+};
+constexpr ports dns_ports{traffic::client_port, 53};
+
+/// A message with its length before it [RFC 1035 4.2.2]: one question for the root.
+octets dns_message(unsigned flags) {
+  return u16(17) + u16(7) + u16(flags) + u16(1) + octets(6, 0) + octets{0, 0, 1, 0, 1};
+}
+
 // ---- Small engines
 
 struct crowded : jj::default_config {
@@ -359,6 +371,37 @@ TEST_CASE("without a SYN a port that is used again is the same flow, whose first
   CHECK(ask(first + second).at("tls_sni") == "host1");
 }
 
+// ---- Port 53
+
+TEST_CASE("on the port of DNS a stream is what its first bytes say") {
+  for (const std::size_t size : sizes{1, 2, 3, 1400}) {
+    const answers ssh =
+        ask<with_dns>(conversation(ascii("SSH-2.0-client\r\n"), ascii("SSH-2.0-server\r\n"), size), dns_ports);
+    CHECK(ssh.at("ssh_client_software") == "client");
+    CHECK(ssh.at("ssh_server_software") == "server");
+    CHECK(ssh.at("dns_detected") == "false");
+    const answers tls = ask<with_dns>(conversation(hello_named(5), {}, size), dns_ports);
+    CHECK(tls.at("tls_sni") == "host5");
+    CHECK(tls.at("dns_detected") == "false");
+    const answers dns = ask<with_dns>(conversation(dns_message(0x0100), dns_message(0x8180), size), dns_ports);
+    CHECK(dns.at("dns_is_query") == "true");
+    CHECK(dns.at("dns_is_response") == "true");
+    CHECK(dns.at("ssh_detected") == "false");
+  }
+}
+
+TEST_CASE("a stream of DNS that ends behind a length begins with a message that is none") {
+  const segments length_alone = opening() + pieces_of(true, client_start, slice(dns_message(0x0100), 0, 2));
+  const segments answer = pieces_of(false, server_start, dns_message(0x8180));
+  CHECK(ask<with_dns>(length_alone + answer, dns_ports).at("dns_detected") == "false");
+  const segments rest = pieces_of(true, client_start + 2, slice(dns_message(0x0100), 2, 19));
+  CHECK(ask<with_dns>(length_alone + answer + rest, dns_ports).at("dns_detected") == "true");
+  // Behind a whole message it changes nothing; a length that no message has ends the stream before that message.
+  const octets good = dns_message(0x0100);
+  CHECK(ask<with_dns>(conversation(good + u16(17), dns_message(0x8180)), dns_ports).at("dns_is_query") == "true");
+  CHECK(ask<with_dns>(conversation(u16(11), dns_message(0x8180)), dns_ports).at("dns_detected") == "true");
+}
+
 // ---- When something runs out
 
 TEST_CASE("a hole that never closes costs the handshake and says so; one that closes costs nothing") {
@@ -372,9 +415,27 @@ TEST_CASE("a hole that never closes costs the handshake and says so; one that cl
   const answers closed = ask(opening() + segments{parts[0], parts[2], parts[1]});
   CHECK(closed.at("handshake_dropped") == "false");
   CHECK(closed.at("tls_sni") == "host9");
-  // More than a gigabyte ahead: the number could wrap before the hole closes.
-  const segment far{true, client_start + (1u << 30) + 500, octets(10, 1)};
-  CHECK(ask(opening() + segments{parts[0], far, parts[1], parts[2]}).at("handshake_dropped") == "true");
+}
+
+TEST_CASE("a segment far ahead changes nothing, a stream that goes on there costs the handshake") {
+  const octets hello = hello_named(9, 900);
+  const segments parts = pieces_of(true, client_start, hello, 400);
+  const auto far = [](std::uint32_t gigabytes) {
+    return segment{true, client_start + (gigabytes << 30) + 500, octets(10, 1)};
+  };
+  for (const std::uint32_t stray : {1u, 2u, 3u}) {
+    const segments packets = opening() + segments{parts[0], far(stray), far(stray), parts[1], parts[2]};
+    CHECK(ask(packets).at("tls_sni") == "host9");
+    CHECK(ask(packets).at("handshake_dropped") == "false");
+    CHECK(difference(ask(packets), expected(packets, {})) == "");
+  }
+  // The hole is still open when the numbers wrap: what comes next does not belong there.
+  segments beyond = opening() + segments{parts[0], far(0), far(1), far(2), far(3), parts[1], parts[2]};
+  CHECK(ask(beyond).at("tls_sni") == "");
+  CHECK(ask(beyond).at("handshake_dropped") == "true");
+  CHECK(difference(ask(beyond), expected(beyond, {})) == "");
+  for (segment& s : beyond) s.forward = !s.forward;  // a mark for each direction
+  CHECK(difference(ask(beyond), expected(beyond, {})) == "");
 }
 
 TEST_CASE("a message larger than the buffer is dropped alone") {
