@@ -446,7 +446,7 @@ struct default_config {
   static constexpr std::int64_t fragment_timeout_ns = 30'000'000'000;  ///< how long a first fragment is remembered
   static constexpr std::int64_t burst_threshold_ns = 50'000'000;       ///< a gap of at least this parts two bursts
   static constexpr std::uint32_t flow_packet_limit = 0xFFFFFFFF;  ///< packets that end a flow: counters have 32 bits
-  static constexpr bool expire_while_feeding = true;  ///< end idle flows as packets pass, two at most a packet; false:
+  static constexpr bool expire_while_feeding = true;  ///< end idle flows as packets pass, one at most a packet; false:
                                                       ///< when their next packet comes, room is needed, or at `tick`
 
   // What is shown.
@@ -1509,16 +1509,17 @@ inline void sort(std::uint64_t* keys, std::size_t count, std::uint64_t* spare) {
     for (begin = 0; begin < count; begin += 2 * span) {
       const std::size_t middle = begin + span < count ? begin + span : count;
       const std::size_t end = begin + 2 * span < count ? begin + 2 * span : count;
-      std::size_t left = begin, right = middle, at = begin;
-      while (left < middle && right < end) {
-        const std::uint64_t a = from[left], b = from[right];
-        const bool take_left = a <= b;
-        to[at++] = take_left ? a : b;
-        left += take_left;
-        right += !take_left;
+      // The half with the greater last key outlasts the other one, whose end alone must be looked for.
+      const bool left_outlasts = middle == end || from[middle - 1] > from[end - 1];
+      std::size_t ending = left_outlasts ? middle : begin, lasting = left_outlasts ? begin : middle, at = begin;
+      for (const std::size_t last = left_outlasts ? end : middle; ending < last; ++at) {
+        const std::uint64_t a = from[ending], b = from[lasting];
+        const bool is_less = a <= b;
+        to[at] = is_less ? a : b;
+        ending += is_less;
+        lasting += !is_less;
       }
-      while (left < middle) to[at++] = from[left++];
-      while (right < end) to[at++] = from[right++];
+      while (at < end) to[at++] = from[lasting++];
     }
     std::uint64_t* const swapped = from;
     from = to;
@@ -1681,10 +1682,12 @@ class length_sketch {
               std::uint32_t least, std::uint32_t most) const {
     detail::percentile_search search((forward ? total(fwd) : 0) + (backward ? total(bwd) : 0), percents, answers,
                                      count);
-    for (std::size_t at = 0; at < buckets + jumbo_used_ && !search.is_over(); ++at)
+    for (std::size_t at = 0; at < buckets + jumbo_used_ && !search.is_over(); ++at) {
+      if (is_empty(at)) continue;
       if (const std::uint64_t packets = (forward ? count_of(at, fwd) : 0) + (backward ? count_of(at, bwd) : 0);
           packets != 0)
         search.pass(packets, value_of(at, least, most));
+    }
   }
   percentile at(unsigned percent, bool forward, bool backward, std::uint32_t least, std::uint32_t most) const {
     percentile result;
@@ -1694,10 +1697,11 @@ class length_sketch {
   }
   /// Packets that its buckets stand for.
   std::uint64_t total() const { return total(fwd) + total(bwd); }
-  /// Packets of both directions by length: visit(least length, width, packets) for each bucket, ascending.
+  /// Packets of both directions by length: visit(least length, width, packets) for each bucket, ascending, and of those
+  /// below `jumbo` only for those that hold some.
   template <class Visit> void for_each_bucket(Visit&& visit) const {
     for (std::size_t at = 0; at < buckets; ++at)
-      visit(std::uint64_t{at} * width, std::uint64_t{width}, count_of(at, fwd) + count_of(at, bwd));
+      if (!is_empty(at)) visit(std::uint64_t{at} * width, std::uint64_t{width}, count_of(at, fwd) + count_of(at, bwd));
     for (std::size_t at = 0; at < jumbo_used_; ++at)
       visit(std::uint64_t{jumbo_[at].number} << jumbo_shift(), std::uint64_t{1} << jumbo_shift(),
             count_of(buckets + at, fwd) + count_of(buckets + at, bwd));
@@ -1764,6 +1768,8 @@ class length_sketch {
     for (std::size_t at = 0; at < jumbo_used_; ++at) detail::halve(jumbo_[at].count[dir], rest);
     ++thinning_[dir].halvings;
   }
+  /// Most buckets are, and nothing else need be known of them. False for all of jumbo lengths.
+  bool is_empty(std::size_t at) const { return at < buckets && (counts_[fwd][at] | counts_[bwd][at]) == 0; }
   std::uint64_t count_of(std::size_t at, direction dir) const {
     return thinning_[dir].weight(at < buckets ? counts_[dir][at] : jumbo_[at - buckets].count[dir]);
   }
@@ -1790,40 +1796,46 @@ class length_sketch {
 /// The most frequent packet length, by Space-Saving (Metwally, Agrawal, El Abbadi: "Efficient computation of frequent
 /// and top-k elements in data streams", 2005) with 32 counters. Right wherever the mode has more than a 32nd of the
 /// packets and leads by as much; its share is a lower bound, at most a 32nd too small. One pass over 32 sizes a packet
-/// at worst.
+/// whose size is new, three at worst.
 class mode_sketch {
  public:
   static constexpr std::size_t counters = 32;
 
   void add(std::uint32_t length) {
-    for (std::size_t at = 0; at < used_; ++at)
+    for (std::size_t at = 0; at < counters; at += 2) {  // two a turn: long flows of many sizes spend their time here
       if (sizes_[at] == length) return count(at);
-    std::size_t rarest = 0;
-    if (used_ < counters)
-      rarest = used_++, counts_[rarest] = 0;
-    else
-      for (std::size_t at = 1; at < counters; ++at)
-        if (counts_[at] < counts_[rarest]) rarest = at;
-    sizes_[rarest] = length;
-    errors_[rarest] = counts_[rarest];  // what others had counted here before
-    count(rarest);
+      if (sizes_[at + 1] == length) return count(at + 1);
+    }
+    sizes_[rarest_] = length;
+    errors_[rarest_] = counts_[rarest_];  // what others had counted here before
+    count(rarest_);
   }
   std::uint32_t size() const { return sizes_[best()]; }
   /// Packets of that length, for certain.
   std::uint32_t certain_count() const { return counts_[best()] - errors_[best()]; }
   /// visit(length, certain packets, packets that may be of other lengths) for each counter.
   template <class Visit> void for_each_size(Visit&& visit) const {
-    for (std::size_t at = 0; at < used_; ++at) visit(sizes_[at], counts_[at] - errors_[at], errors_[at]);
+    for (std::size_t at = 0; at < counters && counts_[at] != 0; ++at)
+      visit(sizes_[at], counts_[at] - errors_[at], errors_[at]);
   }
 
  private:
   /// A counter that has overtaken its neighbour changes places with it: frequent sizes are found first.
   void count(std::size_t at) {
-    ++counts_[at];
+    const std::uint32_t before = counts_[at]++;
+    if (at == rarest_) return find_rarest(before);
     if (at == 0 || counts_[at] <= counts_[at - 1]) return;
     swap(sizes_, at);
     swap(counts_, at);
     swap(errors_, at);
+    if (at == rarest_ + 1u) ++rarest_;
+  }
+  /// The rarest counter no longer has the `least` count. Those before it have more, so the next one is behind it; when
+  /// there is none, all have more.
+  void find_rarest(std::uint32_t least) {
+    while (++rarest_ < counters)
+      if (counts_[rarest_] == least) return;
+    for (rarest_ = 0; rarest_ < counters - 1 && counts_[rarest_] != least + 1;) ++rarest_;
   }
   static void swap(std::uint32_t (&values)[counters], std::size_t at) {
     const std::uint32_t value = values[at];
@@ -1832,13 +1844,13 @@ class mode_sketch {
   }
   std::size_t best() const {
     std::size_t best = 0;
-    for (std::size_t at = 1; at < used_; ++at)
+    for (std::size_t at = 1; at < counters; ++at)
       if (counts_[at] - errors_[at] > counts_[best] - errors_[best]) best = at;
     return best;
   }
 
-  std::uint32_t sizes_[counters], counts_[counters], errors_[counters];
-  std::uint8_t used_;
+  std::uint32_t sizes_[counters], counts_[counters], errors_[counters];  // those not in use, the last ones, are zeros
+  std::uint8_t rarest_;                                                  // the first of those with the least count
 };
 
 /// How many different lengths there were, and their entropy, beside a length_sketch and a mode_sketch. One bit for each
@@ -1865,8 +1877,9 @@ class variety_sketch {
     std::size_t next = 0;
     lengths.for_each_bucket([&](std::uint64_t least, std::uint64_t width, std::uint64_t packets) {
       const bool is_jumbo = least + width > jumbo;  // their buckets may reach below it when they are wide
+      while (next < own.used && own.size[next] < (is_jumbo ? jumbo : least)) ++next;  // of buckets that hold nothing
       std::uint64_t rest = packets * fine;
-      std::uint64_t values = is_jumbo || packets == 0 ? 0 : distinct_among(least, least + width);
+      std::uint64_t values = is_jumbo ? 0 : distinct_among(least, least + width);
       for (; next < own.used && own.size[next] < least + width; ++next) {
         std::uint64_t mass = own.scaled(next, scale * fine);
         if (mass > rest) mass = rest;
@@ -8703,9 +8716,9 @@ template <class Groups> using connection_groups = decltype(filtered<reads_tables
 }  // namespace detail
 
 // ---- 15. Engine --------------------------------------------------------------------------------------------------
-// The flow table. Work per packet is bounded: a chain of at most `max_chain` index words, at most two expired flows, at
-// most one eviction for each thing a packet may need, one replay of a log of `sample_packets`, and one coding of a
-// payload sample.
+// The flow table. Work per packet is bounded: a chain of at most `max_chain` index words, at most one eviction
+// for each thing a packet may need, or one expired flow where nothing else is to be done, one replay of a log of
+// `sample_packets`, and one coding of a payload sample.
 
 template <class Config> class engine;
 
@@ -8992,8 +9005,7 @@ template <class Config> class engine {
                                                                          : larger(Config::max_flows / 16, 1);
   static constexpr unsigned slot_bits = detail::bits_for(Config::max_flows);
   static constexpr std::uint32_t slot_mask = (std::uint32_t{1} << slot_bits) - 1;
-  static constexpr unsigned max_chain = 32;             // with a secret key chains beyond 16 do not happen
-  static constexpr std::size_t expired_per_packet = 2;  // less what was evicted since the last time
+  static constexpr unsigned max_chain = 32;  // with a secret key chains beyond 16 do not happen
 
   static_assert(Config::max_flows >= 1 && Config::max_flows < (std::size_t{1} << 28),
                 "joyfuljay: Config::max_flows must be between 1 and 2^28 - 1");
@@ -9073,6 +9085,7 @@ template <class Config> class engine {
     std::uint32_t number = find(now.from.key, now.hash);
     end_reason why = end_reason::idle;
     if (number != 0 && ends_before(slot(number), p, why)) {
+      was_busy_ = true;
       finish(number, why, sink);
       number = 0;
     }
@@ -9085,8 +9098,8 @@ template <class Config> class engine {
     update(flow, p, sink);
     link(number);
     if (Config::expire_while_feeding && may_be_due(p.time_ns)) {
-      expire(p.time_ns, made_room_ < expired_per_packet ? expired_per_packet - made_room_ : 0, sink);
-      made_room_ = 0;
+      expire(p.time_ns, was_busy_ ? 0 : 1, sink);
+      was_busy_ = false;
     }
     if (is_snapshot(flow.total_packets(), typename Config::snapshot_packets{}))
       report(number, end_reason::snapshot, sink);
@@ -9298,7 +9311,7 @@ template <class Config> class engine {
   }
   template <class Sink> void evict(std::uint32_t number, std::uint64_t& cause, Sink& sink) {
     ++cause;
-    ++made_room_;
+    was_busy_ = true;
     finish(number, end_reason::evicted, sink);
   }
   template <class Sink> std::uint32_t open(const arrival& now, Sink& sink) {
@@ -9495,6 +9508,7 @@ template <class Config> class engine {
     }
     count_use(statistics_.used_long_states, statistics_.most_used_long_states);
     ++statistics_.promoted;
+    was_busy_ = true;
     long_type& state = long_states_[number - 1];
     state = long_type{};
     std::size_t visited = 0, kept_entries = 0;
@@ -9771,7 +9785,7 @@ template <class Config> class engine {
   detail::number_pool<long_capacity> long_pool_ = {};
   std::int64_t next_deadline_ = 0;  // no oldest flow is due before
   std::int64_t stepped_back_to_ = 0;
-  std::uint32_t made_room_ = 0;      // flows evicted since a packet last ended idle ones: no packet pays for all
+  bool was_busy_ = false;            // a packet ended or promoted a flow: idle ones wait, so that none pays for all
   bool reporting_ = false;           // a sink is running
   bool clock_stepped_back_ = false;  // by more than the idle timeout, as the last look at the lists saw
   engine_statistics statistics_ = {};

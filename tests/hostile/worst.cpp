@@ -198,45 +198,56 @@ octets crowded_key_exchange(std::size_t length) {
   return say::ssh_packet(lists + zeros(5));
 }
 
-/// 200 packets of a flow without payload that was captured: all sizes, gaps of all lengths, both directions. `packet`
-/// makes one, of some direction and length.
-template <class Packet> void talk_for_long(scene& to, std::uint32_t flow, const Packet& packet) {
+/// Packets of a flow: as many as a log holds, or more.
+constexpr unsigned full_log = jj::default_config::sample_packets, beyond_log = 200;
+
+/// Packets without payload that was captured: all sizes, gaps of all lengths, both directions. `packet` makes one, of
+/// some direction and length.
+template <class Packet> void talk(scene& to, std::uint32_t flow, unsigned packets, const Packet& packet) {
   std::mt19937 random(flow);
-  for (unsigned at = 0; at < 200; ++at) {
+  for (unsigned at = 0; at < packets; ++at) {
     const bool backward = random() % 2 != 0;
     const int length = 40 + static_cast<int>(random() % 1460);
     to.add(packet(backward, length), std::int64_t{1} << random() % 20);
   }
 }
-void long_udp_flow(scene& to, std::uint32_t flow) {
-  talk_for_long(to, flow, [&](bool backward, int length) { return udp_of(flow, backward, 443, {}, length); });
+void udp_flow(scene& to, std::uint32_t flow, unsigned packets) {
+  talk(to, flow, packets, [&](bool backward, int length) { return udp_of(flow, backward, 443, {}, length); });
 }
 /// Behind the hellos of TLS.
-void long_tls_flow(scene& to, std::uint32_t flow) {
+void tls_flow(scene& to, std::uint32_t flow, unsigned packets) {
   const octets hello = say::record(22, say::client_hello(true, "h2", 1300)),
                answer = say::record(22, say::server_hello());
   to.add(tcp_of(flow, false, tcp_syn, 1)).add(tcp_of(flow, true, tcp_syn | tcp_ack, 1));
   to.add(tcp_of(flow, false, tcp_ack, 2, hello)).add(tcp_of(flow, true, tcp_ack, 2, answer));
-  talk_for_long(to, flow, [&](bool backward, int length) { return tcp_of(flow, backward, tcp_ack, 9000, {}, length); });
+  talk(to, flow, packets - 4,
+       [&](bool backward, int length) { return tcp_of(flow, backward, tcp_ack, 9000, {}, length); });
 }
 
 octets dns_query() {
   const octets frame = say::dns()[0].frame;
   return octets(frame.begin() + 42, frame.end());
 }
-/// A full table: the oldest flow has a slot and a long state, the next a long state and a record. Two more long flows
-/// have been silent for too long when the next packet comes.
-scene full_table(std::size_t flows) {
-  const std::uint32_t long_flows = static_cast<std::uint32_t>(flows / 16);
+/// A full table: the oldest flow has a slot, its log or a long state, and no record, the next one has one. Two more such
+/// flows of `packets` packets have been silent for too long when the next packet comes.
+scene full_table(std::size_t flows, unsigned packets) {
+  const std::uint32_t large_flows = static_cast<std::uint32_t>(flows / 16);
   const std::uint32_t records = static_cast<std::uint32_t>(flows / 2), all = static_cast<std::uint32_t>(flows);
   scene s;
-  long_udp_flow(s, 0);
-  for (std::uint32_t flow = 1; flow < long_flows; ++flow) long_tls_flow(s, flow);
+  udp_flow(s, 0, packets);
+  for (std::uint32_t flow = 1; flow < large_flows; ++flow) tls_flow(s, flow, packets);
   s.wait(59 * second);
-  for (std::uint32_t flow = long_flows; flow < all; ++flow)
+  for (std::uint32_t flow = large_flows; flow < all; ++flow)
     for (const bool backward : {false, true})
       s.add(flow <= records ? udp_of(flow, backward, 53, dns_query()) : udp_of(flow, backward, 443, {}, 100));
   return s.wait(3 * second / 2);
+}
+/// All long states are taken, and one more flow has a full log.
+scene full_long_states(std::size_t flows) {
+  scene s;
+  for (std::uint32_t flow = 0; flow < flows / 16; ++flow) tls_flow(s, flow + 2, beyond_log);
+  udp_flow(s, 1, full_log);
+  return s;
 }
 
 /// Initials with a wrong tag, or with a right one, of `each` bytes and some more, as many as fit.
@@ -291,13 +302,17 @@ std::vector<candidate> candidates(std::size_t mtu, std::size_t flows) {
   for (unsigned value = 0; value < 128; ++value) values.push_back(static_cast<std::uint8_t>(2 * value));
   half_sampled.add(udp_of(1, false, 443, octets(128, 0x5A)));
   all.push_back(half_sampled.ending("second half of a payload sample", udp_of(1, false, 443, values)));
+  const octets next = udp_of(1, false, 443, {}, 1400);
   scene grown;
-  for (int at = 0; at < 128; ++at) grown.add(udp_of(1, at % 2 != 0, 443, {}, 28 + at * 11), 1 << at % 26);
+  udp_flow(grown, 1, full_log);
+  all.push_back(grown.ending("the packet with which a flow outgrows its log", next, work::statistics));
   all.push_back(
-      grown.ending("the packet with which a flow outgrows its log", udp_of(1, false, 443, {}, 1400), work::statistics));
-  all.push_back(full_table(flows).ending(
-      "a new flow, whose room long flows have to give",
-      tcp_of(9999, false, tcp_ack, 2, say::record(22, say::client_hello(true, "h2", 1300))), work::statistics));
+      full_long_states(flows).ending("the same, where a long flow has to give its room", next, work::statistics));
+  const octets opening = tcp_of(9999, false, tcp_ack, 2, say::record(22, say::client_hello(true, "h2", 1300)));
+  all.push_back(full_table(flows, full_log)
+                    .ending("a new flow, whose room flows with full logs have to give", opening, work::statistics));
+  all.push_back(full_table(flows, beyond_log)
+                    .ending("a new flow, whose room long flows have to give", opening, work::statistics));
 
   all.push_back(
       scene()
@@ -521,8 +536,8 @@ int main(int count, char** arguments) {
   signal(SIGTRAP, on_trap);
   // Reading and handshakes: what is promised. Statistics: what was measured, and a tenth more.
   const std::vector<column> columns = {
-      measure<jj::flow_meta, jj::tcp>("flow_meta, tcp", mtu, how, {50, 50, 8}),
-      measure<jj::flow_meta, jj::timing, jj::size, jj::tcp>("four groups", mtu, how, {50, 50, 310}),
-      measure<jj::all_groups>("all twelve", mtu, how, {50, 400, 560})};
+      measure<jj::flow_meta, jj::tcp>("flow_meta, tcp", mtu, how, {50, 50, 4}),
+      measure<jj::flow_meta, jj::timing, jj::size, jj::tcp>("four groups", mtu, how, {50, 50, 126}),
+      measure<jj::all_groups>("all twelve", mtu, how, {50, 400, 257})};
   return print_table(columns, candidates(mtu, meter<jj::type_list<>>::flows), mtu) ? 0 : 1;
 }
