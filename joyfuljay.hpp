@@ -1584,6 +1584,8 @@ struct thinning {
     return place >> (32 - halvings) == 0;
   }
   std::uint64_t weight(std::uint32_t count) const { return std::uint64_t{count} << halvings; }
+  /// About how many were counted.
+  std::uint32_t counted() const { return seen >> halvings; }
 };
 
 /// What one counter loses to rounding its neighbour gains: halving a histogram in order halves every rank, rounded
@@ -1667,9 +1669,9 @@ class gap_sketch {
 };
 
 /// Quantiles of packet lengths by direction. Below 1,536 bytes in buckets of 8, answered by their middle: within 4
-/// bytes. Above, in a sparse list of buckets of 16 bytes whose width doubles when the list is full: within 8 bytes for
-/// flows with up to 24 such jumbo sizes apart, then less fine. Ranks as in gap_sketch, each direction by itself. 932
-/// bytes.
+/// bytes. Above, in a sparse list of 24 buckets of 16 bytes: within 8 bytes for flows with up to 24 such jumbo sizes
+/// apart. When it is full, neighbours become one, rare ones first: frequent sizes keep their own bucket however many rare
+/// ones come between them. Ranks as in gap_sketch, each direction by itself. 932 bytes.
 class length_sketch {
  public:
   void add(std::uint32_t length, direction dir) {
@@ -1697,70 +1699,75 @@ class length_sketch {
   }
   /// Packets that its buckets stand for.
   std::uint64_t total() const { return total(fwd) + total(bwd); }
-  /// Packets of both directions by length: visit(least length, width, packets) for each bucket, ascending, and of those
-  /// below `jumbo` only for those that hold some.
+  /// Packets of both directions by length: visit(least length, one beyond the largest, packets) for each bucket that holds
+  /// some, ascending, and one for all lengths from `jumbo` on.
   template <class Visit> void for_each_bucket(Visit&& visit) const {
-    for (std::size_t at = 0; at < buckets; ++at)
-      if (!is_empty(at)) visit(std::uint64_t{at} * width, std::uint64_t{width}, count_of(at, fwd) + count_of(at, bwd));
-    for (std::size_t at = 0; at < jumbo_used_; ++at)
-      visit(std::uint64_t{jumbo_[at].number} << jumbo_shift(), std::uint64_t{1} << jumbo_shift(),
-            count_of(buckets + at, fwd) + count_of(buckets + at, bwd));
+    std::uint64_t left = total();
+    for (std::size_t at = 0; at <= buckets; ++at) {
+      if (is_empty(at)) continue;
+      const std::uint64_t packets = at < buckets ? count_of(at, fwd) + count_of(at, bwd) : left;
+      left -= packets;
+      if (packets != 0)
+        visit(std::uint64_t{at} * width, at < buckets ? std::uint64_t{at + 1} * width : UINT64_MAX, packets);
+    }
   }
 
  private:
   static constexpr std::uint32_t jumbo = 1536, width = 8;
   static constexpr std::size_t buckets = jumbo / width;
   static constexpr std::size_t jumbo_buckets = 24;
-  static constexpr unsigned least_jumbo_shift = 4;  // 16 bytes
+  static constexpr std::uint32_t jumbo_width = 16, last_jumbo = 0xFFFF;  // from 1,048,560 bytes on all share the last
 
   struct jumbo_entry {
-    std::uint16_t number;  // length >> jumbo_shift()
+    std::uint16_t number;  // length / jumbo_width
     std::uint16_t count[2];
   };
 
-  unsigned jumbo_shift() const { return least_jumbo_shift + jumbo_doublings_; }
-
   /// Ascending by number, so that the list reads as a histogram.
   jumbo_entry& jumbo_bucket(std::uint32_t length) {
-    for (;;) {  // each turn but the last doubles the width, at most 24 times in the life of a flow: see value_at
-      const std::uint32_t number = length >> jumbo_shift();
-      std::size_t at = 0;
-      while (at < jumbo_used_ && jumbo_[at].number < number) ++at;
-      if (number <= 0xFFFF) {
-        if (at < jumbo_used_ && jumbo_[at].number == number) return jumbo_[at];
-        if (jumbo_used_ < jumbo_buckets) {
-          for (std::size_t move = jumbo_used_; move > at; --move) jumbo_[move] = jumbo_[move - 1];
-          ++jumbo_used_;
-          jumbo_[at] = {static_cast<std::uint16_t>(number), {0, 0}};
-          return jumbo_[at];
-        }
-      }
-      double_jumbo_width();
+    const std::uint32_t number = length / jumbo_width < last_jumbo ? length / jumbo_width : last_jumbo;
+    if (jumbo_used_ == jumbo_buckets && !has_jumbo(number)) merge_closest_jumbos();
+    std::size_t at = 0;
+    while (at < jumbo_used_ && jumbo_[at].number < number) ++at;
+    if (at == jumbo_used_ || jumbo_[at].number != number) {
+      std::memmove(jumbo_ + at + 1, jumbo_ + at, (jumbo_used_ - at) * sizeof(jumbo_entry));
+      ++jumbo_used_;
+      jumbo_[at] = {static_cast<std::uint16_t>(number), {0, 0}};
     }
+    return jumbo_[at];
   }
-  void double_jumbo_width() {
-    for (const direction dir : detail::directions{})
-      if (merged_count_is_full(dir)) halve(dir);
-    ++jumbo_doublings_;
-    std::size_t kept = 0;
-    for (std::size_t at = 0; at < jumbo_used_; ++at) {
-      jumbo_entry entry = jumbo_[at];
-      entry.number = static_cast<std::uint16_t>(entry.number / 2);
-      if (kept != 0 && jumbo_[kept - 1].number == entry.number) {
-        for (const direction dir : detail::directions{})
-          jumbo_[kept - 1].count[dir] = static_cast<std::uint16_t>(jumbo_[kept - 1].count[dir] + entry.count[dir]);
-      } else {
-        jumbo_[kept++] = entry;
-      }
-    }
-    jumbo_used_ = static_cast<std::uint8_t>(kept);
-  }
-  bool merged_count_is_full(direction dir) const {
-    for (std::size_t at = 1; at < jumbo_used_; ++at)
-      if (jumbo_[at].number / 2 == jumbo_[at - 1].number / 2 &&
-          std::uint32_t{jumbo_[at].count[dir]} + jumbo_[at - 1].count[dir] >= 0xFFFF)
-        return true;
+  bool has_jumbo(std::uint32_t number) const {
+    for (std::size_t at = 0; at < jumbo_used_; ++at)
+      if (jumbo_[at].number == number) return true;
     return false;
+  }
+  /// What of its direction's packets these are, in parts of both directions' product: at most 41 bits. Of the two
+  /// shares the greater counts, so that the few packets of the quieter direction stay apart.
+  std::uint64_t share_of(std::uint32_t count_fwd, std::uint32_t count_bwd) const {
+    const std::uint64_t of_fwd = std::uint64_t{count_fwd} * (thinning_[bwd].counted() + 1);
+    const std::uint64_t of_bwd = std::uint64_t{count_bwd} * (thinning_[fwd].counted() + 1);
+    return of_fwd > of_bwd ? of_fwd : of_bwd;
+  }
+  /// Two neighbours become one: those that have the fewest packets the least apart. The more frequent one gives the
+  /// length, so rare sizes between frequent ones take nothing from these.
+  void merge_closest_jumbos() {
+    const auto cost = [this](const jumbo_entry& a, const jumbo_entry& b) {
+      return share_of(std::uint32_t{a.count[fwd]} + b.count[fwd], std::uint32_t{a.count[bwd]} + b.count[bwd]) *
+             static_cast<std::uint32_t>(b.number - a.number);
+    };
+    std::size_t at = 0;
+    for (std::size_t other = 1; other + 1 < jumbo_used_; ++other)
+      if (cost(jumbo_[other], jumbo_[other + 1]) < cost(jumbo_[at], jumbo_[at + 1])) at = other;
+    for (const direction dir : detail::directions{})
+      if (std::uint32_t{jumbo_[at].count[dir]} + jumbo_[at + 1].count[dir] >= 0xFFFF) halve(dir);
+    jumbo_entry& kept = jumbo_[at];
+    const jumbo_entry gone = jumbo_[at + 1];
+    if (share_of(gone.count[fwd], gone.count[bwd]) > share_of(kept.count[fwd], kept.count[bwd]))
+      kept.number = gone.number;
+    for (const direction dir : detail::directions{})
+      kept.count[dir] = static_cast<std::uint16_t>(kept.count[dir] + gone.count[dir]);
+    --jumbo_used_;
+    std::memmove(jumbo_ + at + 1, jumbo_ + at + 2, (jumbo_used_ - at - 1) * sizeof(jumbo_entry));
   }
   void halve(direction dir) {
     std::uint32_t rest = 0;
@@ -1779,18 +1786,17 @@ class length_sketch {
     for (std::size_t at = 0; at < jumbo_used_; ++at) counted += jumbo_[at].count[dir];
     return thinning_[dir].weight(counted);
   }
-  /// In 32 bits: all lengths fit 16 buckets when those are 2^28 wide, so they never become wider.
   std::uint32_t value_of(std::size_t at, std::uint32_t least, std::uint32_t most) const {
+    if (at >= buckets && jumbo_[at - buckets].number == last_jumbo) return most;
     const std::uint32_t value = at < buckets ? static_cast<std::uint32_t>(at) * width + (width - 1) / 2
-                                             : (std::uint32_t{jumbo_[at - buckets].number} << jumbo_shift()) +
-                                                   ((std::uint32_t{1} << jumbo_shift()) - 1) / 2;
+                                             : jumbo_[at - buckets].number * jumbo_width + (jumbo_width - 1) / 2;
     return value < least ? least : value > most ? most : value;
   }
 
   detail::thinning thinning_[2];
   std::uint16_t counts_[2][buckets];
   jumbo_entry jumbo_[jumbo_buckets];
-  std::uint8_t jumbo_used_, jumbo_doublings_;
+  std::uint8_t jumbo_used_;
 };
 
 /// The most frequent packet length, by Space-Saving (Metwally, Agrawal, El Abbadi: "Efficient computation of frequent
@@ -1867,33 +1873,27 @@ class variety_sketch {
   std::uint64_t distinct() const { return distinct_among(0, jumbo) + distinct_jumbo(); }
 
   /// A counter that holds little but its own length counts as that length. What is left in a bucket is spread evenly
-  /// over its other lengths; what is left of jumbo lengths, over all of those.
+  /// over its other lengths; what is left of jumbo lengths, which may be counted in a neighbour's bucket, over all of
+  /// those.
   shannon_entropy entropy(const length_sketch& lengths, const mode_sketch& modes) const {
     const std::uint64_t scale = lengths.total();  // not the flow's packets: counters may have been halved
     own_sizes own;
     own.take(modes);
     shannon_entropy sum;
-    std::uint64_t jumbo_rest = 0, jumbo_values = distinct_jumbo();
     std::size_t next = 0;
-    lengths.for_each_bucket([&](std::uint64_t least, std::uint64_t width, std::uint64_t packets) {
-      const bool is_jumbo = least + width > jumbo;  // their buckets may reach below it when they are wide
-      while (next < own.used && own.size[next] < (is_jumbo ? jumbo : least)) ++next;  // of buckets that hold nothing
+    lengths.for_each_bucket([&](std::uint64_t begin, std::uint64_t end, std::uint64_t packets) {
+      while (next < own.used && own.size[next] < begin) ++next;  // of buckets that hold nothing
       std::uint64_t rest = packets * fine;
-      std::uint64_t values = is_jumbo ? 0 : distinct_among(least, least + width);
-      for (; next < own.used && own.size[next] < least + width; ++next) {
+      std::uint64_t values = begin >= jumbo ? distinct_jumbo() : distinct_among(begin, end);
+      for (; next < own.used && own.size[next] < end; ++next) {
         std::uint64_t mass = own.scaled(next, scale * fine);
         if (mass > rest) mass = rest;
         rest -= mass;
         if (mass != 0) sum.add(mass);
-        std::uint64_t& others = is_jumbo ? jumbo_values : values;
-        if (others != 0) --others;
+        if (values != 0) --values;
       }
-      if (is_jumbo)
-        jumbo_rest += rest;
-      else if (rest != 0)
-        sum.add(rest, values != 0 ? values : 1);
+      if (rest != 0) sum.add(rest, values != 0 ? values : 1);
     });
-    if (jumbo_rest != 0) sum.add(jumbo_rest, jumbo_values != 0 ? jumbo_values : 1);
     return sum;
   }
 
