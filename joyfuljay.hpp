@@ -1671,13 +1671,14 @@ class gap_sketch {
 /// Quantiles of packet lengths by direction. Below 1,536 bytes in buckets of 8, answered by their middle: within 4
 /// bytes. Above, in a sparse list of 24 buckets of 16 bytes: within 8 bytes for flows with up to 24 such jumbo sizes
 /// apart. When it is full, neighbours become one, rare ones first: frequent sizes keep their own bucket however many rare
-/// ones come between them. Ranks as in gap_sketch, each direction by itself. 932 bytes.
+/// ones come between them. Ranks as in gap_sketch, each direction by itself. 936 bytes.
 class length_sketch {
  public:
   void add(std::uint32_t length, direction dir) {
     if (!thinning_[dir].takes_next()) return;
     std::uint16_t& count = length < jumbo ? counts_[dir][length / width] : jumbo_bucket(length).count[dir];
     if (++count == 0xFFFF) halve(dir);
+    if (jumbo_used_ > jumbo_buckets) merge_closest_jumbos();
   }
   /// Ascending percentiles of one direction, or of both, between the exact extremes.
   void answer(const std::uint8_t* percents, percentile* answers, std::size_t count, bool forward, bool backward,
@@ -1726,7 +1727,6 @@ class length_sketch {
   /// Ascending by number, so that the list reads as a histogram.
   jumbo_entry& jumbo_bucket(std::uint32_t length) {
     const std::uint32_t number = length / jumbo_width < last_jumbo ? length / jumbo_width : last_jumbo;
-    if (jumbo_used_ == jumbo_buckets && !has_jumbo(number)) merge_closest_jumbos();
     std::size_t at = 0;
     while (at < jumbo_used_ && jumbo_[at].number < number) ++at;
     if (at == jumbo_used_ || jumbo_[at].number != number) {
@@ -1736,38 +1736,33 @@ class length_sketch {
     }
     return jumbo_[at];
   }
-  bool has_jumbo(std::uint32_t number) const {
-    for (std::size_t at = 0; at < jumbo_used_; ++at)
-      if (jumbo_[at].number == number) return true;
-    return false;
-  }
-  /// What of its direction's packets these are, in parts of both directions' product: at most 41 bits. Of the two
-  /// shares the greater counts, so that the few packets of the quieter direction stay apart.
-  std::uint64_t share_of(std::uint32_t count_fwd, std::uint32_t count_bwd) const {
-    const std::uint64_t of_fwd = std::uint64_t{count_fwd} * (thinning_[bwd].counted() + 1);
-    const std::uint64_t of_bwd = std::uint64_t{count_bwd} * (thinning_[fwd].counted() + 1);
-    return of_fwd > of_bwd ? of_fwd : of_bwd;
+  /// What both entries have of their direction's packets, in parts of both directions' product. Of two directions the
+  /// greater share counts, so that the few packets of the quieter one stay apart. Less than 2^41.
+  std::uint64_t share_of(const jumbo_entry& a, const jumbo_entry& b) const {
+    const auto share = [&](direction dir) {
+      return std::uint64_t{thinning_[1 - dir].counted() + 1} * static_cast<std::uint32_t>(a.count[dir] + b.count[dir]);
+    };
+    return share(fwd) > share(bwd) ? share(fwd) : share(bwd);
   }
   /// Two neighbours become one: those that have the fewest packets the least apart. The more frequent one gives the
   /// length, so rare sizes between frequent ones take nothing from these.
   void merge_closest_jumbos() {
-    const auto cost = [this](const jumbo_entry& a, const jumbo_entry& b) {
-      return share_of(std::uint32_t{a.count[fwd]} + b.count[fwd], std::uint32_t{a.count[bwd]} + b.count[bwd]) *
-             static_cast<std::uint32_t>(b.number - a.number);
-    };
     std::size_t at = 0;
-    for (std::size_t other = 1; other + 1 < jumbo_used_; ++other)
-      if (cost(jumbo_[other], jumbo_[other + 1]) < cost(jumbo_[at], jumbo_[at + 1])) at = other;
+    std::uint64_t least = UINT64_MAX;
+    for (std::size_t other = 0; other < jumbo_buckets; ++other) {
+      const jumbo_entry &a = jumbo_[other], &b = jumbo_[other + 1];
+      const std::uint64_t cost = share_of(a, b) * static_cast<std::uint32_t>(b.number - a.number);
+      if (cost < least) least = cost, at = other;
+    }
     for (const direction dir : detail::directions{})
       if (std::uint32_t{jumbo_[at].count[dir]} + jumbo_[at + 1].count[dir] >= 0xFFFF) halve(dir);
     jumbo_entry& kept = jumbo_[at];
     const jumbo_entry gone = jumbo_[at + 1];
-    if (share_of(gone.count[fwd], gone.count[bwd]) > share_of(kept.count[fwd], kept.count[bwd]))
-      kept.number = gone.number;
+    if (share_of(gone, gone) > share_of(kept, kept)) kept.number = gone.number;
     for (const direction dir : detail::directions{})
       kept.count[dir] = static_cast<std::uint16_t>(kept.count[dir] + gone.count[dir]);
-    --jumbo_used_;
-    std::memmove(jumbo_ + at + 1, jumbo_ + at + 2, (jumbo_used_ - at - 1) * sizeof(jumbo_entry));
+    std::memmove(&kept + 1, &kept + 2, (jumbo_buckets - 1 - at) * sizeof(jumbo_entry));
+    jumbo_used_ = jumbo_buckets;
   }
   void halve(direction dir) {
     std::uint32_t rest = 0;
@@ -1795,7 +1790,7 @@ class length_sketch {
 
   detail::thinning thinning_[2];
   std::uint16_t counts_[2][buckets];
-  jumbo_entry jumbo_[jumbo_buckets];
+  jumbo_entry jumbo_[jumbo_buckets + 1];  // one more for the moment until two are merged
   std::uint8_t jumbo_used_;
 };
 
@@ -9115,6 +9110,11 @@ template <class Config> class engine {
   // ---- 15.2 Finding a flow: chains over words of slot number and hash tag, outside the slots
 
   flow_type& slot(std::uint32_t number) { return slots_[number - 1]; }
+  /// The number of a flow that cannot but be there.
+  static std::uint32_t existing(std::uint32_t number) {
+    JOYFULJAY_ASSERT(number != 0);
+    return number;
+  }
 
   static std::size_t bucket_of(std::uint32_t hash) {
     return static_cast<std::size_t>(static_cast<std::uint64_t>(hash) * Config::max_flows >> 32);
@@ -9137,10 +9137,7 @@ template <class Config> class engine {
   }
   void leave_index(std::uint32_t number) {
     std::uint32_t* word = &heads_[bucket_of(slot(number).hash)];
-    while ((*word & slot_mask) != number) {
-      JOYFULJAY_ASSERT((*word & slot_mask) != 0);  // the flow is in its chain
-      word = &next_[(*word & slot_mask) - 1];
-    }
+    for (std::uint32_t other; (other = *word & slot_mask) != number;) word = &next_[existing(other) - 1];
     *word = next_[number - 1];
   }
 
@@ -9275,8 +9272,7 @@ template <class Config> class engine {
     std::uint32_t number = oldest_of(closed, closed, wanted);
     if (number == 0 && are_too_many(one_sided, wanted)) number = oldest_of(one_sided, one_sided, wanted);
     if (number == 0) number = oldest_of(one_sided, two_sided, wanted);
-    JOYFULJAY_ASSERT(number != 0);
-    return number;
+    return existing(number);
   }
   bool are_too_many(kind what, holding wanted) const {
     std::size_t all = 0, holders = 0;
@@ -9509,7 +9505,12 @@ template <class Config> class engine {
     count_use(statistics_.used_long_states, statistics_.most_used_long_states);
     ++statistics_.promoted;
     was_busy_ = true;
-    long_type& state = long_states_[number - 1];
+    move_log(flow, long_states_[number - 1]);
+    flow.storage = number;
+    flow.marks |= flow_type::is_long;
+  }
+  /// Replays the log into the state, and leaves of it what sequences need.
+  JOYFULJAY_OWN_FRAME void move_log(flow_type& flow, long_type& state) {
     state = long_type{};
     std::size_t visited = 0, kept_entries = 0;
     walk_log(flow, flow.storage, [&](const logged_packet& p, std::size_t entries) {
@@ -9518,8 +9519,6 @@ template <class Config> class engine {
     });
     state.kept_chunk = trim_log(flow.storage, flow.entries, kept_entries);
     flow.entries = static_cast<std::uint16_t>(kept_entries);
-    flow.storage = number;
-    flow.marks |= flow_type::is_long;
   }
 
   // ---- 15.8 Handshakes
