@@ -33,20 +33,18 @@ struct direction_stream {
   direction_stream(const segments& all, bool forward) {
     bool has_base = false;
     std::uint32_t base = 0;
-    std::vector<std::uint32_t> behind_syn;
+    bool has_syn = false;
+    std::uint32_t behind_syn = 0;  // of several the latest; the reference also tries those before it
     std::int64_t highest = 0, contiguous = 0;
     for (const segment& s : all) {
       if (s.forward != forward || (s.flags & fb::tcp_rst) != 0) continue;
       const bool is_syn = (s.flags & fb::tcp_syn) != 0;
       const std::uint32_t sequence = s.sequence + (is_syn ? 1 : 0);
-      if (is_syn && !has_base) behind_syn.push_back(sequence);
+      if (is_syn) has_syn = true, behind_syn = sequence;
       if (s.payload.empty()) continue;
       if (!has_base) {
-        base = sequence;
-        for (const std::uint32_t candidate : behind_syn) {
-          const std::int64_t ahead = signed_difference(sequence, candidate);
-          if (ahead >= 0 && ahead < window) base = candidate;
-        }
+        const std::int64_t ahead = signed_difference(sequence, behind_syn);
+        base = has_syn && ahead >= 0 && ahead < window ? behind_syn : sequence;
         has_base = true;
       }
       const std::int64_t start =
