@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Real traffic between two network namespaces, read by everything that reads interfaces:
-# run.sh JJ ROUTER_TAP FIREWALL_NFQUEUE EXPORTER. Needs root, iproute2, openssl and python3; tcpdump and iptables for some.
+# run.sh JJ ROUTER_TAP FIREWALL_NFQUEUE EXPORTER. Needs root, iproute2, openssl and python3;
+# tcpdump, OpenSSH, iperf3 and iptables for some.
 # shellcheck source=tests/checks.sh disable=SC2317,SC2154  # the functions are called by name
 . "$(dirname "$0")/../checks.sh"
 jj=$(realpath "$1") router_tap=$(realpath "$2") firewall=$(realpath "$3") exporter=$(realpath "$4")
@@ -254,6 +255,69 @@ interface_goes() { # what was seen is written, and the status says that somethin
     [ "$(wc -l < gone.jsonl)" = 1 ] && [ "$(wc -l < gone_tap.jsonl)" = 1 ]
 }
 
+# ---- Programs that people use --------------------------------------------------------------------------------------
+watch() { # FILE COMMAND...: the lines of jj live while the command runs
+  "${in_server[@]}" "$jj" live right -q > "$1" 2> "$1.err" &
+  local reader=$! status
+  wait_for sockets_are 1 && sleep 0.3
+  "${@:2}"
+  status=$?
+  sleep 0.3 && kill -TERM "$reader" && wait "$reader" && [ "$status" = 0 ]
+}
+log_in() {
+  "${in_client[@]}" timeout 20 ssh -vv -F none -i user_key -p 2222 -o IdentitiesOnly=yes -o StrictHostKeyChecking=no \
+    -o UserKnownHostsFile=/dev/null "root@$address" echo well > ssh.out 2> ssh.err
+}
+openssh() { # the client itself says what it offers, and what both agree on
+  ssh-keygen -q -t ed25519 -N '' -f host_key && ssh-keygen -q -t ed25519 -N '' -f user_key && mkdir -p /run/sshd || return 1
+  "${in_server[@]}" "$(command -v sshd)" -D -e -f /dev/null -p 2222 -h "$PWD/host_key" -o "AuthorizedKeysFile=$PWD/user_key.pub" \
+    -o StrictModes=no -o PermitRootLogin=yes -o PidFile=none 2> sshd.err &
+  if ! wait_for listens 2222 || ! watch ssh.jsonl log_in || ! grep -qx well ssh.out; then
+    cat sshd.err ssh.err
+    return 1
+  fi
+  note=$(python '
+import hashlib, re
+row, = flows("ssh.jsonl").values()
+said = open("ssh.err", errors="replace").read().replace("\r", "")
+def hassh(whose, way):
+    proposal = said[said.index(f"{whose} KEXINIT proposal"):]
+    lists = [re.search(rf"debug2: {name}: (.*)", proposal)[1] for name in ("KEX algorithms", *(f"{kind} {way}" for kind in
+             ("ciphers", "MACs", "compression")))]
+    return hashlib.md5(";".join(lists).encode()).hexdigest()
+assert row["ssh_hassh"] == hassh("local client", "ctos"), row["ssh_hassh"]
+assert row["ssh_hassh_server"] == hassh("peer server", "stoc"), row["ssh_hassh_server"]
+local, remote = (re.search(rf"{whose} version(?: string)? (\S+)", said)[1] for whose in ("Local", "remote software"))
+assert row["ssh_client_software"] == local.removeprefix("SSH-2.0-") and row["ssh_server_software"] == remote, row
+assert row["ssh_kex_packets"] >= 4 and row["ssh_encrypted_packets"] >= 8, row
+print(remote + ",", "HASSH", row["ssh_hassh"])')
+}
+measure() { "${in_client[@]}" timeout 10 iperf3 -J -c "$address" "${@:2}" > "$1"; } # FILE OPTION...: what the client reports
+measure_all() { # the server may still be busy with the test before
+  wait_for measure sent.json -n 20M -b 400M && wait_for measure received.json -n 20M -b 400M -R &&
+    wait_for measure datagrams.json -u -l 1200 -n 6M -b 50M
+}
+iperf() { # each test has a connection for itself and one for control
+  "${in_server[@]}" iperf3 -s > /dev/null 2>&1 &
+  wait_for listens 5201 && watch iperf.jsonl measure_all || return 1
+  note=$(python '
+rows = flows("iperf.jsonl")
+def report(name):
+    said = json.load(open(name))
+    return said["end"], rows["192.0.2.1", said["start"]["connected"][0]["local_port"], "192.0.2.2", 5201, 17 if "udp" in
+                             said["end"]["streams"][0] else 6]
+for name, way in ("sent.json", "fwd"), ("received.json", "bwd"):
+    said, row = report(name)
+    lost = said["sum_sent"]["bytes"] - row[f"payload_bytes_{way}"]  # what the cookie and repetitions add is more
+    assert -1 << 20 < lost <= 0 and row["tcp_complete_handshake"], (name, lost, row)
+said, row = report("datagrams.json")
+# one datagram from each side to begin with
+assert (row["packets_fwd"], row["packets_bwd"]) == (said["sum"]["packets"] + 1, 1), (said["sum"], row["packets_fwd"])
+assert row["payload_bytes_fwd"] == said["sum"]["packets"] * 1200 + 4, row["payload_bytes_fwd"]
+assert len(rows) == 6, rows.keys()
+print(sum(row["total_packets"] for row in rows.values()), "packets")')
+}
+
 # ---- Exporter ------------------------------------------------------------------------------------------------------
 exporter_wrong_use() {
   fails_with 2 "^usage: " "$exporter" && fails_with 2 "^usage: " "$exporter" -p 0 lo && fails_with 2 "^usage: " "$exporter" lo lo &&
@@ -321,6 +385,8 @@ check while_it_runs
 check loopback ping
 check screen
 check interface_goes
+check openssh ssh sshd ssh-keygen
+check iperf iperf3
 check exporter_wrong_use
 check exporter_waits
 check exporter_counts_lost
