@@ -1,5 +1,5 @@
-// conversations: the openings of TLS, QUIC, SSH and DNS as frames, for the benchmark. A script is one conversation in
-// Ethernet and IPv4; `speakers` makes it anybody's.
+// conversations: the openings of TLS, QUIC, SSH and DNS, for the benchmark and for make_capture. A dialogue is what the
+// two ends say; a script is one conversation as frames in Ethernet and IPv4; `speakers` makes it anybody's.
 #ifndef JOYFULJAY_TOOLS_CONVERSATIONS_HPP
 #define JOYFULJAY_TOOLS_CONVERSATIONS_HPP
 
@@ -20,6 +20,13 @@ struct step {
 };
 using script = std::vector<step>;
 
+/// A piece of a TCP stream, or a datagram.
+struct turn {
+  bool backward;
+  octets said;
+};
+using dialogue = std::vector<turn>;
+
 inline octets frame_of(bool backward, std::uint8_t protocol, const octets& body) {
   ipv4_header h;
   (backward ? h.target : h.source) = {10, 0, 0, 1};
@@ -32,6 +39,16 @@ inline void speakers(std::uint8_t* frame, bool backward, std::uint32_t client, s
   for (unsigned at = 0; at < 4; ++at) address[at] = static_cast<std::uint8_t>(client >> (24 - 8 * at));
   std::uint8_t* const port = frame + (backward ? 36 : 34);
   port[0] = static_cast<std::uint8_t>(client_port >> 8), port[1] = static_cast<std::uint8_t>(client_port);
+}
+
+/// A piece of a stream as segments of at most 1,400 bytes.
+inline std::vector<octets> segments_of(const octets& stream) {
+  std::vector<octets> segments;
+  for (std::size_t at = 0; at < stream.size(); at += 1400) {
+    const std::size_t end = at + 1400 < stream.size() ? at + 1400 : stream.size();
+    segments.emplace_back(stream.data() + at, stream.data() + end);
+  }
+  return segments;
 }
 
 /// A TCP connection, which keeps its sequence numbers.
@@ -51,12 +68,9 @@ struct tcp_talk {
     steps.push_back({backward, frame_of(backward, ip_protocol::tcp, tcp(h, payload))});
     return *this;
   }
-  /// In segments of at most 1,400 bytes.
-  tcp_talk& send(bool backward, const octets& payload) {
-    for (std::size_t at = 0; at < payload.size(); at += 1400) {
-      const std::size_t end = at + 1400 < payload.size() ? at + 1400 : payload.size();
-      say(backward, tcp_ack | tcp_psh, octets(payload.data() + at, payload.data() + end));
-    }
+  tcp_talk& send(const dialogue& turns) {
+    for (const turn& one : turns)
+      for (const octets& segment : segments_of(one.said)) say(one.backward, tcp_ack | tcp_psh, segment);
     return *this;
   }
   tcp_talk& open() { return say(false, tcp_syn).say(true, tcp_syn | tcp_ack).say(false, tcp_ack); }
@@ -71,8 +85,11 @@ inline octets extension(std::uint16_t type, const octets& body) { return u16(typ
 inline octets counted16(const octets& body) { return u16(body.size()) + body; }
 inline octets counted8(const octets& body) { return u8(body.size()) + body; }
 
+inline constexpr char some_host[] = "www.example.com";
+
 /// A browser's of today, padded to `length`. With the key share of X25519MLKEM768 it takes 1.7 KB, without 0.5 KB.
-inline octets client_hello(bool post_quantum, const std::string& protocol, std::size_t length) {
+inline octets client_hello(bool post_quantum, const std::string& protocol, std::size_t length,
+                           const std::string& host = some_host) {
   octets ciphers, groups, algorithms;
   for (const unsigned cipher : {0x0A0Au, 0x1301u, 0x1302u, 0x1303u, 0xC02Bu, 0xC02Fu, 0xC02Cu, 0xC030u, 0xCCA9u,
                                 0xCCA8u, 0xC013u, 0xC014u, 0x9Cu, 0x9Du, 0x2Fu, 0x35u})
@@ -80,7 +97,6 @@ inline octets client_hello(bool post_quantum, const std::string& protocol, std::
   for (const unsigned group : {0x0A0Au, 0x11ECu, 29u, 23u, 24u}) groups = groups + u16(group);
   for (const unsigned algorithm : {0x0403u, 0x0804u, 0x0401u, 0x0503u, 0x0805u, 0x0501u, 0x0806u, 0x0601u})
     algorithms = algorithms + u16(algorithm);
-  const std::string host = "www.example.com";
   const octets shares = u16(0x0A0A) + counted16({0}) +
                         (post_quantum ? u16(0x11EC) + counted16(octets(1216, 0x5A)) : octets{}) + u16(29) +
                         counted16(octets(32, 0x5A));
@@ -100,19 +116,18 @@ inline octets server_hello() {
                         counted16(extension(43, {3, 4}) + extension(51, u16(0x11EC) + counted16(octets(1120, 0x44)))));
 }
 
-inline tcp_talk tls_opening() {
-  tcp_talk talk{443};
-  return talk.open()
-      .send(false, record(22, client_hello(true, "h2", 1800)))
-      .send(true, record(22, server_hello()) + record(20, {1}) + record(23, octets(1400, 0x99)))
-      .send(false, record(20, {1}) + record(23, octets(69, 0x99)));
+inline dialogue tls_turns(const std::string& host = some_host) {
+  return {{false, record(22, client_hello(true, "h2", 1800, host))},
+          {true, record(22, server_hello()) + record(20, {1}) + record(23, octets(1400, 0x99))},
+          {false, record(20, {1}) + record(23, octets(69, 0x99))}};
 }
+inline tcp_talk tls_opening() { return tcp_talk{443}.open().send(tls_turns()); }
 inline script tls() { return tls_opening().close().steps; }
 
 inline octets quic_frame(bool backward, const octets& payload) {
   return frame_of(backward, ip_protocol::udp, backward ? udp(443, 40000, payload) : udp(40000, 443, payload));
 }
-inline script quic() {
+inline dialogue quic_turns(const std::string& host = some_host) {
   quic_sealer::initial from_client, from_server;
   from_client.source_id = octets(8, 0x77);
   from_server.destination_id = from_client.source_id;
@@ -124,13 +139,18 @@ inline script quic() {
     return frames;
   };
   const octets opening =
-      quic_sealer::seal(from_client, padded(quic_sealer::crypto(0, client_hello(false, "h3", 0)), 1200 - 44));
+      quic_sealer::seal(from_client, padded(quic_sealer::crypto(0, client_hello(false, "h3", 0, host)), 1200 - 44));
   const octets answer = quic_sealer::seal(from_server, padded(quic_sealer::crypto(0, server_hello()), 0));
-  return {{false, quic_frame(false, opening)},
-          {true, quic_frame(true, answer)},
-          {false, quic_frame(false, quic_sealer::sealed_elsewhere(2, from_server, 80))},
-          {true, quic_frame(true, octets{0x41} + octets(60, 0x99))},
-          {false, quic_frame(false, octets{0x41} + octets(60, 0x99))}};
+  return {{false, opening},
+          {true, answer},
+          {false, quic_sealer::sealed_elsewhere(2, from_server, 80)},
+          {true, octets{0x41} + octets(60, 0x99)},
+          {false, octets{0x41} + octets(60, 0x99)}};
+}
+inline script quic() {
+  script steps;
+  for (const turn& one : quic_turns()) steps.push_back({one.backward, quic_frame(one.backward, one.said)});
+  return steps;
 }
 
 // ---- SSH and DNS
@@ -152,19 +172,18 @@ inline octets key_exchange_init() {
                     ssh_list(ciphers) + ssh_list(digests) + ssh_list(digests) + ssh_list("none,zlib@openssh.com") +
                     ssh_list("none,zlib@openssh.com") + ssh_list("") + ssh_list("") + zeros(5));
 }
-inline tcp_talk ssh_opening() {
-  tcp_talk talk{22};
+inline dialogue ssh_turns() {
   const octets line = ascii("SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n");
-  return talk.open()
-      .send(false, line)
-      .send(true, line)
-      .send(false, key_exchange_init())
-      .send(true, key_exchange_init())
-      .send(false, ssh_packet(octets{30} + octets(1190, 0x66)))
-      .send(true, ssh_packet(octets{31} + octets(1300, 0x66)) + ssh_packet({21}))
-      .send(false, ssh_packet({21}) + octets(44, 0x99))
-      .send(true, octets(44, 0x99));
+  return {{false, line},
+          {true, line},
+          {false, key_exchange_init()},
+          {true, key_exchange_init()},
+          {false, ssh_packet(octets{30} + octets(1190, 0x66))},
+          {true, ssh_packet(octets{31} + octets(1300, 0x66)) + ssh_packet({21})},
+          {false, ssh_packet({21}) + octets(44, 0x99)},
+          {true, octets(44, 0x99)}};
 }
+inline tcp_talk ssh_opening() { return tcp_talk{22}.open().send(ssh_turns()); }
 inline script ssh() { return ssh_opening().close().steps; }
 
 inline script dns() {

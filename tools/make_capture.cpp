@@ -3,15 +3,17 @@
 //
 //   make_capture OUT.pcap [ROUNDS]
 //
-// A round is one of each kind of conversation that a home gateway sees: web, video, a shell, DNS over both IP versions,
-// NTP, ping, a fragmented datagram, VLAN-tagged telemetry, a port scan, a refused and an abandoned connection. Ten
-// rounds unless told. Everything comes from documentation prefixes [RFC 5737, RFC 3849].
+// A round is one of each kind of conversation that a home gateway sees: TLS, QUIC and SSH from their handshakes on, web,
+// video and a shell in ciphers that nobody knows, DNS over both IP versions, NTP, ping, a fragmented datagram,
+// VLAN-tagged telemetry, a port scan, a refused and an abandoned connection. Ten rounds unless told. Everything comes
+// from documentation prefixes and names [RFC 5737, RFC 3849, RFC 2606].
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <vector>
 
+#include "tools/conversations.hpp"
 #include "tools/frame_builder.hpp"
 
 using namespace frame_builder;
@@ -85,6 +87,12 @@ class connection {
     send(0, tcp_ack);
   }
   void say(unsigned end, std::size_t length) { send(end, tcp_psh | tcp_ack, scene_.random.payload(length)); }
+  void hold(const conversations::dialogue& turns) {
+    for (const conversations::turn& one : turns) {
+      for (const octets& segment : conversations::segments_of(one.said)) send(one.backward, tcp_psh | tcp_ack, segment);
+      scene_.wait(8 * millisecond, 10 * millisecond);
+    }
+  }
   void send(unsigned end, std::uint8_t flags, const octets& payload = {}, const octets& options = {}) {
     const peer &from = ends_[end], &to = ends_[1 - end];
     scene_.add(ethernet(ethertype::ipv4,
@@ -106,6 +114,45 @@ class connection {
 address4 client_of(unsigned round) { return {192, 0, 2, static_cast<std::uint8_t>(10 + round % 200)}; }
 address4 server_number(std::uint32_t which) { return {198, 51, 100, static_cast<std::uint8_t>(1 + which)}; }
 std::uint16_t ephemeral(scene& s) { return static_cast<std::uint16_t>(s.random.between(32768, 60999)); }
+
+/// Where a round's TLS and QUIC connections go.
+const char* host_of(unsigned round) {
+  constexpr const char* hosts[] = {"www.example.org", "mail.example.net", "cdn.example.com", "api.example.org"};
+  return hosts[round % 4];
+}
+
+void tls(scene& s, const address4& client, const char* host) {
+  connection c(s, client, server_number(100 + s.random.below(50)), ephemeral(s), 443);
+  c.open();
+  c.hold(conversations::tls_turns(host));
+  for (unsigned request = 0, requests = s.random.between(1, 4); request < requests; ++request) {
+    c.hold({{false, conversations::record(23, s.random.payload(s.random.between(60, 500)))},
+            {true, conversations::record(23, s.random.payload(s.random.between(400, 12'000)))}});
+    c.send(0, tcp_ack);
+    s.wait(50 * millisecond, second);
+  }
+  c.close();
+}
+
+void quic(scene& s, const address4& client, const char* host) {
+  const address4 server = server_number(150 + s.random.below(50));
+  const std::uint16_t port = ephemeral(s);
+  const auto send = [&](bool backward, const octets& said) {
+    const ipv4_header header = backward ? ipv4_header{server, client} : ipv4_header{client, server};
+    s.add(ethernet(ethertype::ipv4,
+                   ipv4(header, ip_protocol::udp, backward ? udp(443, port, said) : udp(port, 443, said))));
+  };
+  const auto short_header = [&](std::size_t length) { return octets{0x41} + s.random.payload(length); };
+  for (const conversations::turn& one : conversations::quic_turns(host)) {
+    send(one.backward, one.said);
+    s.wait(8 * millisecond, 10 * millisecond);
+  }
+  for (unsigned piece = 0, pieces = s.random.between(4, 30); piece < pieces; ++piece) {
+    send(true, short_header(1250));
+    s.wait(100 * microsecond, 2 * millisecond);
+    if (piece % 2 == 1) send(false, short_header(30));
+  }
+}
 
 void web_page(scene& s, const address4& client) {
   connection c(s, client, server_number(s.random.below(50)), ephemeral(s), 443);
@@ -140,9 +187,7 @@ void video(scene& s, const address4& client) {
   c.close();
 }
 
-void shell(scene& s, const address4& client) {
-  connection c(s, client, server_number(70), ephemeral(s), 22);
-  c.open();
+void type(scene& s, connection& c) {
   for (unsigned key = 0, keys = s.random.between(20, 40); key < keys; ++key) {
     s.wait(80 * millisecond, 400 * millisecond);
     c.say(0, 36);
@@ -150,7 +195,21 @@ void shell(scene& s, const address4& client) {
     c.say(1, 36);
     c.send(0, tcp_ack);
   }
+}
+
+void shell(scene& s, const address4& client) {
+  connection c(s, client, server_number(70), ephemeral(s), 22);
+  c.open();
+  type(s, c);
   c.send(0, tcp_rst);
+}
+
+void ssh(scene& s, const address4& client) {
+  connection c(s, client, server_number(71), ephemeral(s), 22);
+  c.open();
+  c.hold(conversations::ssh_turns());
+  type(s, c);
+  c.close();
 }
 
 octets dns_question(std::uint16_t id, bool answer) {
@@ -268,6 +327,9 @@ void add_round(scene& s, unsigned round) {
   at_own_time([&] { tagged_telemetry(s, client); });
   at_own_time([&] { port_scan(s, round); });
   at_own_time([&] { abandoned(s, client); });
+  at_own_time([&] { tls(s, client, host_of(round)); });
+  at_own_time([&] { quic(s, client, host_of(round)); });
+  at_own_time([&] { ssh(s, client); });
 }
 
 /// A classic pcap file with microseconds, in little-endian order wherever it is made.
@@ -296,7 +358,7 @@ int main(int count, char** arguments) {
   const long rounds = count > 2 ? std::strtol(arguments[2], nullptr, 10) : 10;
   if (count < 2 || count > 3 || rounds < 1 || rounds > 100'000) {
     std::fprintf(stderr,
-                 "usage: make_capture OUT.pcap [ROUNDS]     1 to 100000 rounds of some 500 frames, 10 unless told\n");
+                 "usage: make_capture OUT.pcap [ROUNDS]     1 to 100000 rounds of some 650 frames, 10 unless told\n");
     return 1;
   }
   scene s;

@@ -287,6 +287,18 @@ unknown_link_type() { # no error: the summary says so
   { head -c 20 made.pcap && printf '\223\0\0\0' && tail -c +25 made.pcap; } > odd.pcap
   "$jj" extract odd.pcap > out 2> err && [ ! -s out ] && grep -q '[1-9][0-9]* unknown_link' err
 }
+sample() { # every round has each kind of handshake, complete, and the names change
+  extract --all made.pcap > out && python '
+import json
+flows = [json.loads(line) for line in open("out")]
+def of(group, name): return [flow[group][name] for flow in flows if flow[group][group + "_detected"]]
+hosts = ["www.example.org", "mail.example.net"]
+assert of("tls", "tls_sni") == of("quic", "quic_sni") == hosts
+assert of("tls", "tls_alpn") == ["h2"] * 2 and of("quic", "quic_alpn") == ["h3"] * 2
+assert all(of("tls", "ja3_hash") + of("tls", "ja3s_hash") + of("tls", "ja4") + of("quic", "quic_ja3_hash"))
+assert all(of("ssh", "ssh_hassh") + of("ssh", "ssh_hassh_server")) and len(of("ssh", "ssh_hassh")) == 2
+assert min(of("ssh", "ssh_encrypted_packets")) > 20'
+}
 summary() {
   "$jj" extract made.pcap 2> err > out && grep -q "frames ([0-9]* counted, [0-9]* not_ip)" err &&
     grep -q "^jj: $(wc -l < out) flows" err && grep -q "packets/s" err && extract made.pcap 2>&1 > out | cmp - /dev/null
@@ -329,7 +341,7 @@ version() {
 
 for name in wrong_use unreadable one_unreadable_among_others damaged damaged_among_others full_disk output_is_input standard_input \
   pcapng passed_over two_files order temporary_file jobs jobs_unsorted jobs_summary json_lines csv one_csv_header groups connection settings settings_change_nothing_else \
-  unknown_link_type summary catalogue footprint layout version; do
+  unknown_link_type sample summary catalogue footprint layout version; do
   check $name python3
 done
 exit $((failed > 0))
