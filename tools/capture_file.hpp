@@ -184,6 +184,8 @@ class reader {
   // ---- pcap
 
   bool read_file_header() {
+    if (!want(1)) return fail("cannot use", "it is empty");
+    if (want(2) && at_[0] == 0x1F && at_[1] == 0x8B) return fail("cannot use", "gzip: use `zcat FILE | jj extract -`");
     if (!want(4)) return fail("cannot use", "neither a pcap nor a pcapng file");
     const std::uint8_t *m = at_, section[4] = {0x0A, 0x0D, 0x0D, 0x0A};
     is_pcapng_ = std::memcmp(m, section, 4) == 0;

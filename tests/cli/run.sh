@@ -38,9 +38,13 @@ unreadable() {
   : > empty
   printf 'not a capture, but long enough to hold one' > foreign
   head -c 20 made.pcap > short
+  gzip -c made.pcap > made.pcap.gz
   fails_with 1 "no such.pcap" "$jj" extract "no such.pcap" &&
     fails_with 1 "cannot .* \.:" "$jj" extract . &&
-    fails_with 1 "empty" "$jj" extract empty &&
+    fails_with 1 "cannot use empty: it is empty" "$jj" extract empty &&
+    fails_with 1 "cannot use standard input: it is empty" "$jj" extract - < empty &&
+    fails_with 1 "cannot use made.pcap.gz: gzip: use .zcat FILE | jj extract -." "$jj" extract made.pcap.gz &&
+    zcat made.pcap.gz | extract - | cmp - <(extract made.pcap) &&
     fails_with 1 "neither a pcap nor a pcapng" "$jj" extract foreign &&
     fails_with 1 "truncated pcap header" "$jj" extract short
 }
