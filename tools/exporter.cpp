@@ -6,6 +6,7 @@
 //     -p PORT      its port, 9995 unless given
 //     -u USER      go on as this user once the sockets are open
 //     -s SECONDS   write counts to standard error so often; 0, the default: at the end only
+//     -h, --help   say so
 //
 // SIGTERM and SIGINT report what is open and end it. An interface that goes away is waited for.
 // Build: c++ -std=c++17 -Os -fno-exceptions -fno-rtti -I. -c tools/exporter.cpp && cc exporter.o -lm -o joyfuljay-exporter
@@ -178,6 +179,16 @@ bool number(const char* text, long least, long most, long& value) {
   value = std::strtol(text, &end, 10);
   return end != text && *end == '\0' && value >= least && value <= most;
 }
+const char usage[] = "usage: joyfuljay-exporter [-c ADDRESS] [-p PORT] [-u USER] [-s SECONDS] INTERFACE\n";
+const char explanation[] =
+    "Sends a JSON line for every flow that ends on the interface.\n"
+    "  -c ADDRESS   to a collector of JSON over UDP, IPv4 or IPv6, instead of to standard output\n"
+    "  -p PORT      its port, 9995 unless given\n"
+    "  -u USER      go on as this user once the sockets are open\n"
+    "  -s SECONDS   write counts to standard error so often; 0, the default: at the end only\n";
+bool asks_for_help(int count, char** arguments) {
+  return count == 2 && (std::strcmp(arguments[1], "--help") == 0 || std::strcmp(arguments[1], "-h") == 0);
+}
 bool read_options(int count, char** arguments, options& chosen) {
   for (int letter; (letter = getopt(count, arguments, "c:p:u:s:")) != -1;) {
     if (letter == 'c') chosen.collector = optarg;
@@ -195,9 +206,9 @@ int fail(const char* what, const char* why) { return std::fprintf(stderr, "joyfu
 }  // namespace
 
 int main(int count, char** arguments) {
+  if (asks_for_help(count, arguments)) return std::fputs(usage, stdout), std::fputs(explanation, stdout), 0;
   options chosen;
-  if (!read_options(count, arguments, chosen))
-    return std::fputs("usage: joyfuljay-exporter [-c ADDRESS] [-p PORT] [-u USER] [-s SECONDS] INTERFACE\n", stderr), 2;
+  if (!read_options(count, arguments, chosen)) return std::fputs(usage, stderr), 2;
   const char* const wrong = ring.open(chosen.interface, 0, ring_blocks);
   if (*wrong != '\0') return fail(wrong, "");
   if (chosen.collector != nullptr) {

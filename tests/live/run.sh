@@ -319,6 +319,9 @@ print(sum(row["total_packets"] for row in rows.values()), "packets")')
 }
 
 # ---- Exporter ------------------------------------------------------------------------------------------------------
+exporter_help() { # is not wrong use
+  "$exporter" --help > out && grep -q '^usage: .* INTERFACE$' out && cmp out <("$exporter" -h)
+}
 exporter_wrong_use() {
   fails_with 2 "^usage: " "$exporter" && fails_with 2 "^usage: " "$exporter" -p 0 lo && fails_with 2 "^usage: " "$exporter" lo lo &&
     fails_with 1 "no interface 'nosuch0'" "${in_server[@]}" "$exporter" nosuch0 &&
@@ -387,6 +390,7 @@ check screen
 check interface_goes
 check openssh ssh sshd ssh-keygen
 check iperf iperf3
+check exporter_help
 check exporter_wrong_use
 check exporter_waits
 check exporter_counts_lost
