@@ -771,6 +771,8 @@ class capture_feeder {
       : jobs_(jobs), progress_(progress), splitter_(random_key(), jobs.size()) {}
   /// Until the end of the capture or the first damage.
   capture_file::reader::status feed(capture_file::reader& reader) {
+    frames_before_ = frames_;
+    unknown_before_ = frames_of_unknown_link();
     if (jobs_.size() > 1)
       for (const auto& job : jobs_) job->start_thread();
     capture_file::record record;
@@ -779,17 +781,32 @@ class capture_feeder {
       const jj::frame frame{record.data, record.captured, record.wire_length, record.time_ns,
                             static_cast<jj::link_type>(record.link_type)};
       jobs_[splitter_.engine_of(frame)]->add(frame, ++frames_);
+      if (frames_ == frames_before_ + 1) first_link_type_ = record.link_type;
       if ((frames_ & 0xFFFF) == 0) progress_.show(reader.position(), reader.size());
     }
     for (const auto& job : jobs_) job->end();
     return what;
   }
+  /// Once the jobs are done with the capture: why none of its frames could be read, if it is for their link layer. Empty
+  /// otherwise.
+  std::string unknown_link() const {
+    const std::uint64_t frames = frames_ - frames_before_;
+    if (frames == 0 || frames_of_unknown_link() - unknown_before_ != frames) return "";
+    return "no frame could be read: link type " + std::to_string(first_link_type_) + " is not known";
+  }
 
  private:
+  std::uint64_t frames_of_unknown_link() const {
+    std::uint64_t sum = 0;
+    for (const auto& job : jobs_)
+      sum += job->engine.statistics().frames[static_cast<std::size_t>(jj::verdict::unknown_link)];
+    return sum;
+  }
   extract_jobs& jobs_;
   progress_bar& progress_;
   several::flow_splitter<tool_config> splitter_;
-  std::uint64_t frames_ = 0;
+  std::uint64_t frames_ = 0, frames_before_ = 0, unknown_before_ = 0;  // before: when the capture began
+  std::uint32_t first_link_type_ = 0;
 };
 
 int extract(const options& chosen) {
@@ -827,6 +844,11 @@ int extract(const options& chosen) {
     for (const auto& job : jobs) stored = job->wait() && stored;
     if (!stored || !writer.finish_file(jobs))
       return complain("cannot write a temporary file for records that wait to be sorted; --unsorted needs none");
+    const std::string unread = feeder.unknown_link();
+    if (!unread.empty()) {  // no error: the summary counts such frames, and a network of that kind has no flows
+      progress.clear();
+      complain(file + ": " + unread);
+    }
     if (what == capture_file::reader::status::damaged) {
       progress.clear();
       std::fprintf(stderr, "jj: %s\n", reader.error().c_str());
