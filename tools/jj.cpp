@@ -752,11 +752,19 @@ bool is_one_of(const std::vector<std::string>& files, const std::string& output)
   });
 }
 
+std::string no_memory_for(std::size_t engines) {
+  constexpr std::size_t megabytes = (sizeof(tool_engine) + (std::size_t{1} << 20) - 1) >> 20;
+  const std::string each = std::to_string(megabytes) + " MB of address space";
+  return (engines == 1 ? "no memory for an engine: it takes " + each
+                       : "no memory for " + std::to_string(engines) + " engines: each takes " + each) +
+         "; `ulimit -v` says how many KB a process may have";
+}
+
 /// Empty when all is well.
 std::string open_jobs(const options& chosen, output_file& out, std::mutex& written, extract_jobs& jobs) {
   for (std::int64_t at = 0; at < chosen.jobs; ++at) {
     tool_engine* const engine = several::make_engine<tool_engine>();
-    if (engine == nullptr) return "no memory for " + std::to_string(chosen.jobs) + " engines";
+    if (engine == nullptr) return no_memory_for(static_cast<std::size_t>(chosen.jobs));
     engine->seed(random_key());
     engine->set_salt(chosen.salt.data(), chosen.salt.size());
     jobs.push_back(std::make_unique<extract_job>(chosen, out, written, *engine));
@@ -919,7 +927,7 @@ std::string open_workers(const options& chosen, live_workers& workers) {
     const std::string wrong = one->worker.ring.open(chosen.files[0].c_str(), group, ring_blocks);
     if (!wrong.empty()) return wrong;
     one->worker.engine = several::make_engine<tool_engine>();
-    if (one->worker.engine == nullptr) return "no memory for " + std::to_string(workers.size()) + " engines";
+    if (one->worker.engine == nullptr) return no_memory_for(workers.size());
     one->worker.engine->seed(random_key());
     one->worker.engine->set_salt(chosen.salt.data(), chosen.salt.size());
   }

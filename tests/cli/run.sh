@@ -315,6 +315,14 @@ assert all(of("tls", "ja3_hash") + of("tls", "ja3s_hash") + of("tls", "ja4") + o
 assert all(of("ssh", "ssh_hassh") + of("ssh", "ssh_hassh_server")) and len(of("ssh", "ssh_hassh")) == 2
 assert min(of("ssh", "ssh_encrypted_packets")) > 20'
 }
+no_memory() { # what an engine takes, and what limits it
+  limited() { (ulimit -v 400000 && "$jj" "$@"); }
+  if ! limited --version > log 2>&1; then
+    note="skipped: the program does not start in so little memory, or there is no such limit" && return
+  fi
+  fails_with 1 "no memory for an engine: it takes [0-9]* MB of address space; .ulimit -v" limited extract -q made.pcap &&
+    fails_with 1 "no memory for 2 engines: each takes [0-9]* MB" limited extract -q --jobs 2 made.pcap
+}
 summary() {
   "$jj" extract made.pcap 2> err > out && grep -q "frames ([0-9]* counted, [0-9]* not_ip)" err &&
     grep -q "^jj: $(wc -l < out) flows" err && grep -q "packets/s" err && extract made.pcap 2>&1 > out | cmp - /dev/null
@@ -357,7 +365,7 @@ version() {
 
 for name in wrong_use unreadable one_unreadable_among_others damaged damaged_among_others full_disk output_is_input standard_input \
   pcapng passed_over two_files order temporary_file jobs jobs_unsorted jobs_summary json_lines csv one_csv_header groups connection settings settings_change_nothing_else \
-  unknown_link_type sample summary catalogue footprint layout version; do
+  unknown_link_type sample no_memory summary catalogue footprint layout version; do
   check $name python3
 done
 exit $((failed > 0))
