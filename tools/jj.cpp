@@ -123,13 +123,17 @@ const char usage[] =
     "       jj --version\n"
     "--layout shows the members of a flow slot and of the entries of the pools instead.\n"
     "FILE is a pcap or pcapng file, or - for standard input; each file is a capture of its own.\n"
-    "--set keys: flow_timeout, active_timeout, tcp_linger, fragment_timeout (seconds), burst_threshold_ms,\n"
+    "--set keys, with the member of default_config in brackets where its name is another:\n"
+    "            flow_timeout [idle_timeout_ns], active_timeout [active_timeout_ns], tcp_linger [tcp_linger_ns],\n"
+    "            fragment_timeout [fragment_timeout_ns] (seconds), burst_threshold_ms [burst_threshold_ns],\n"
     "            entropy_sample_bytes (of each direction's payload, up to 65535),\n"
     "            include_flow_id, include_splt, include_sequences, include_ip_addresses, include_ports,\n"
-    "            anonymize_ips, connection_include_graph_metrics (true or false), anonymization_salt (text),\n"
+    "            anonymize_ips [anonymize_addresses], connection_include_graph_metrics (true or false),\n"
+    "            anonymization_salt (text),\n"
     "            graph_steps_millions (after which betweenness of a very large graph is given up),\n"
     "            sort_memory_mb (of records that wait to be sorted; what is more waits in a temporary file)\n"
-    "--all adds the raw sequences; --unsorted writes records as flows end, without waiting for the end of the file.\n"
+    "--all adds the raw sequences, the strings behind JA3 and the group handshake.\n"
+    "--unsorted writes records as flows end, without waiting for the end of the file.\n"
     "--jobs N shares the flows among N threads with an engine each. The records are the same, but with --unsorted "
     "their\n"
     "order is not, and the group connection, which depends on it, cannot be had.\n"
@@ -181,6 +185,23 @@ bool parse_scaled(const std::string& text, std::int64_t unit, std::int64_t& resu
   return true;
 }
 
+/// Why a key of --set is refused.
+std::string unknown_setting(const std::string& key) {
+  const struct {
+    const char *member, *key;
+  } members[] = {{"idle_timeout_ns", "flow_timeout, in seconds"},
+                 {"active_timeout_ns", "active_timeout, in seconds"},
+                 {"tcp_linger_ns", "tcp_linger, in seconds"},
+                 {"fragment_timeout_ns", "fragment_timeout, in seconds"},
+                 {"burst_threshold_ns", "burst_threshold_ms, in milliseconds"},
+                 {"anonymize_addresses", "anonymize_ips"}};
+  if (key == "max_sequence_length")
+    return "max_sequence_length is fixed when jj is built: " + std::to_string(tool_config::max_sequence_length);
+  for (const auto& one : members)
+    if (key == one.member) return "unknown setting '" + key + "': its key is " + one.key;
+  return "unknown setting '" + key + "'";
+}
+
 /// Empty when all is well.
 std::string apply_setting(const std::string& assignment, options& chosen) {
   const std::size_t equals = assignment.find('=');
@@ -225,9 +246,7 @@ std::string apply_setting(const std::string& assignment, options& chosen) {
     chosen.salt = value;
     return "";
   }
-  if (key == "max_sequence_length")
-    return "max_sequence_length is fixed when jj is built: " + std::to_string(tool_config::max_sequence_length);
-  return "unknown setting '" + key + "'";
+  return unknown_setting(key);
 }
 
 std::vector<std::string> group_names() {

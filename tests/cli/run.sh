@@ -274,6 +274,11 @@ for flow, salted in zip(plain, read("with.anonymization_salt=pepper")):
 }
 settings() {
   keys() { extract "$@" made.pcap | head -n 1; }
+  local member
+  for member in idle_timeout_ns active_timeout_ns tcp_linger_ns fragment_timeout_ns burst_threshold_ns anonymize_addresses; do
+    fails_with 1 "unknown setting '$member': its key is [a-z]" "$jj" extract made.pcap --set "$member=5" &&
+      "$jj" --help | grep -q "$(sed "s/.*key is \([a-z_]*\).*/\1/" err) \[$member\]" || return 1
+  done
   keys | grep -q '"flow_id"' && ! keys --set include_flow_id=false | grep -q '"flow_id"' &&
     ! keys --set include_splt=no | grep -q '"splt' && keys --set include_sequences=1 | grep -q '"iat_sequence"' &&
     ! keys --set include_ip_addresses=off | grep -q '_ip"' && ! keys --set include_ports=0 | grep -qE '"(src|dst)_port' &&
@@ -360,7 +365,9 @@ for title, size, body in tables:
         <(sed -n '/^Slot of presets::router/,/^Entries/{/^|/p}' out); }
 }
 version() {
-  "$jj" --version | grep -qE '^jj [0-9]+\.[0-9]+\.[0-9]+$' && "$jj" --help | grep -q '^usage: jj extract'
+  "$jj" --version | grep -qE '^jj [0-9]+\.[0-9]+\.[0-9]+$' && "$jj" --help > out && grep -q '^usage: jj extract' out &&
+    cmp out <("$jj" extract --help) && cmp out <("$jj" features -h) &&
+    grep -q -- '--all adds .* the strings behind JA3 and the group handshake' out
 }
 
 for name in wrong_use unreadable one_unreadable_among_others damaged damaged_among_others full_disk output_is_input standard_input \
