@@ -93,6 +93,36 @@ using connection_row = jj::row_for<connection_groups>;
 
 constexpr int wrong_use = 1, damaged_capture = 2;
 
+constexpr unsigned in_extract = 1, in_live = 2, in_features = 4, in_footprint = 8;
+struct command_form {
+  const char* name;
+  unsigned bit;
+};
+constexpr command_form command_forms[] = {
+    {"extract", in_extract}, {"live", in_live}, {"features", in_features}, {"footprint", in_footprint}};
+
+struct option_form {
+  const char* name;
+  bool takes_value;
+  unsigned commands;           // that know it
+  const char* elsewhere = "";  // what others have instead
+};
+constexpr option_form option_forms[] = {{"--groups", true, in_extract | in_live},
+                                        {"--format", true, in_extract | in_live | in_features},
+                                        {"-o", true, in_extract | in_live | in_features},
+                                        {"--output", true, in_extract | in_live | in_features},
+                                        {"--set", true, in_extract | in_live},
+                                        {"--all", false, in_extract | in_live},
+                                        {"--quiet", false, in_extract | in_live},
+                                        {"-q", false, in_extract | in_live},
+                                        {"--jobs", true, in_extract, "; live has --workers"},
+                                        {"--unsorted", false, in_extract, "; live never waits to sort"},
+                                        {"--workers", true, in_live, "; extract has --jobs"},
+                                        {"--seconds", true, in_live},
+                                        {"--layout", false, in_footprint},
+                                        {"--help", false, in_extract | in_live | in_features | in_footprint},
+                                        {"-h", false, in_extract | in_live | in_features | in_footprint}};
+
 struct options {
   std::vector<std::string> files;
   std::vector<std::string> groups;  // empty: all
@@ -101,7 +131,7 @@ struct options {
   std::string salt;
   bool include_flow_id = true, include_splt = true, include_sequences = false;
   bool include_addresses = true, include_ports = true, include_graph = true;
-  bool all = false, quiet = false, unsorted = false, layout = false;
+  bool all = false, quiet = false, unsorted = false, layout = false, help = false;
   std::int64_t jobs = 1;                               // of extract
   std::int64_t workers = 1, run_time_ns = 0;           // of live; 0: until a signal comes
   std::int64_t sort_memory = std::int64_t{256} << 20;  // bytes of records that wait in memory
@@ -140,7 +170,8 @@ const char usage[] =
     "live (Linux, root or CAP_NET_RAW) writes records as flows end, all of them after an interrupt or S seconds. On a\n"
     "terminal it shows rates and the largest flows instead; records go there with -o -, or to a file with -o OUT.\n"
     "--workers N shares the flows among N threads with an engine each: the group connection then knows the flows of\n"
-    "its worker only. --unsorted, sort_memory_mb and graph_steps_millions say nothing to live.\n";
+    "its worker only. sort_memory_mb and graph_steps_millions say nothing to live.\n"
+    "--option=value is --option value, and -- ends the options.\n";
 
 std::vector<std::string> split(const std::string& text, char separator) {
   std::vector<std::string> parts(1);
@@ -151,6 +182,11 @@ std::vector<std::string> split(const std::string& text, char separator) {
       parts.back() += c;
   }
   return parts;
+}
+
+std::string without_outer_blanks(const std::string& text) {
+  const std::size_t first = text.find_first_not_of(' ');
+  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(' ') + 1 - first);
 }
 
 bool parse_bool(const std::string& text, bool& value) {
@@ -247,6 +283,70 @@ std::string apply_setting(const std::string& assignment, options& chosen) {
     return "";
   }
   return unknown_setting(key);
+}
+
+/// "--jobs belongs to extract; live has --workers".
+std::string belongs_elsewhere(const option_form& form) {
+  std::string owners;
+  for (const command_form& one : command_forms)
+    if ((form.commands & one.bit) != 0) owners += std::string(owners.empty() ? "" : ", ") + one.name;
+  return std::string(form.name) + " belongs to " + owners + form.elsewhere;
+}
+
+/// Empty when all is well.
+std::string apply_option(const std::string& name, const std::string& value, options& chosen) {
+  if (name == "--groups") {
+    chosen.groups = split(value, ',');
+    for (std::string& group : chosen.groups) group = without_outer_blanks(group);
+  }
+  if (name == "--format") chosen.format = value;
+  if (name == "-o" || name == "--output") chosen.output = value;
+  if (name == "--set") return apply_setting(value, chosen);
+  if (name == "--all") chosen.all = chosen.include_sequences = true;
+  if (name == "--unsorted") chosen.unsorted = true;
+  if (name == "--layout") chosen.layout = true;
+  if (name == "--quiet" || name == "-q") chosen.quiet = true;
+  if (name == "--help" || name == "-h") chosen.help = true;
+  if (name == "--workers" || name == "--jobs") {
+    std::int64_t& threads = name == "--workers" ? chosen.workers : chosen.jobs;
+    if (!parse_scaled(value, 1, threads) || threads < 1 || threads > 64)
+      return name + " wants a number from 1 to 64, not '" + value + "'";
+  }
+  if (name == "--seconds" && (!parse_scaled(value, 1'000'000'000, chosen.run_time_ns) || chosen.run_time_ns == 0))
+    return "--seconds wants a number above 0 and up to 10^9, not '" + value + "'";
+  return "";
+}
+
+/// What stands behind the command. Empty when all is well.
+std::string read_arguments(const command_form& command, const std::vector<std::string>& arguments, options& chosen) {
+  bool may_be_option = true;
+  for (auto at = arguments.begin(); at != arguments.end(); ++at) {
+    if (may_be_option && *at == "--") {
+      may_be_option = false;
+      continue;
+    }
+    if (!may_be_option || at->size() < 2 || (*at)[0] != '-') {
+      chosen.files.push_back(*at);
+      continue;
+    }
+    const std::size_t equals = at->compare(0, 2, "--") == 0 ? at->find('=') : std::string::npos;
+    const std::string name = at->substr(0, equals);
+    const auto form = std::find_if(std::begin(option_forms), std::end(option_forms),
+                                   [&](const option_form& one) { return name == one.name; });
+    if (form == std::end(option_forms)) return "unknown option '" + name + "'";
+    if ((form->commands & command.bit) == 0) return belongs_elsewhere(*form);
+    std::string value;
+    if (equals != std::string::npos) {
+      if (!form->takes_value) return name + " takes no value";
+      value = at->substr(equals + 1);
+    } else if (form->takes_value) {
+      if (++at == arguments.end()) return name + " wants a value";
+      value = *at;
+    }
+    const std::string wrong = apply_option(name, value, chosen);
+    if (!wrong.empty()) return wrong;
+  }
+  return "";
 }
 
 std::vector<std::string> group_names() {
@@ -837,7 +937,9 @@ class capture_feeder {
 };
 
 int extract(const options& chosen) {
-  if (chosen.files.empty()) return complain("extract wants a capture file, or - for standard input");
+  if (chosen.files.empty())
+    return complain(
+        "extract wants a capture file, or - for what is piped in: `jj extract FILE...`, `... | jj extract -`");
   if (is_one_of(chosen.files, chosen.output)) return complain("the output " + chosen.output + " is also an input");
   output_file out;
   std::mutex written;
@@ -1171,52 +1273,18 @@ int main(int count, char** arguments) {
   if (command == "--version")
     return std::printf("jj %d.%d.%d\n", JOYFULJAY_VERSION_MAJOR, JOYFULJAY_VERSION_MINOR, JOYFULJAY_VERSION_PATCH), 0;
   if (command == "--help" || command == "-h") return std::fputs(usage, stdout), 0;
-  if (command != "extract" && command != "live" && command != "features" && command != "footprint") {
+  const auto known_command = std::find_if(std::begin(command_forms), std::end(command_forms),
+                                          [&](const command_form& one) { return command == one.name; });
+  if (known_command == std::end(command_forms)) {
     if (!command.empty()) return complain("unknown command '" + command + "'; `jj --help` lists them");
     std::fputs(usage, stderr);
     return wrong_use;
   }
 
   options chosen;
-  for (int at = 2; at < count; ++at) {
-    const std::string argument = arguments[at];
-    const bool takes_value = argument == "--groups" || argument == "--format" || argument == "-o" ||
-                             argument == "--output" || argument == "--set" || argument == "--workers" ||
-                             argument == "--jobs" || argument == "--seconds";
-    if (takes_value && at + 1 == count) return complain(argument + " wants a value");
-    const std::string value = takes_value ? arguments[++at] : "";
-    if (argument == "--groups") {
-      chosen.groups = split(value, ',');
-    } else if (argument == "--format") {
-      chosen.format = value;
-    } else if (argument == "-o" || argument == "--output") {
-      chosen.output = value;
-    } else if (argument == "--set") {
-      const std::string wrong = apply_setting(value, chosen);
-      if (!wrong.empty()) return complain(wrong);
-    } else if (argument == "--workers" || argument == "--jobs") {
-      std::int64_t& threads = argument == "--workers" ? chosen.workers : chosen.jobs;
-      if (!parse_scaled(value, 1, threads) || threads < 1 || threads > 64)
-        return complain(argument + " wants a number from 1 to 64, not '" + value + "'");
-    } else if (argument == "--seconds") {
-      if (!parse_scaled(value, 1'000'000'000, chosen.run_time_ns))
-        return complain("--seconds wants a number up to 10^9, not '" + value + "'");
-    } else if (argument == "--all") {
-      chosen.all = chosen.include_sequences = true;
-    } else if (argument == "--unsorted") {
-      chosen.unsorted = true;
-    } else if (argument == "--layout") {
-      chosen.layout = true;
-    } else if (argument == "--quiet" || argument == "-q") {
-      chosen.quiet = true;
-    } else if (argument == "--help" || argument == "-h") {
-      return std::fputs(usage, stdout), 0;
-    } else if (argument.size() > 1 && argument[0] == '-') {
-      return complain("unknown option '" + argument + "'");
-    } else {
-      chosen.files.push_back(argument);
-    }
-  }
+  const std::string wrong = read_arguments(*known_command, {arguments + 2, arguments + count}, chosen);
+  if (!wrong.empty()) return complain(wrong);
+  if (chosen.help) return std::fputs(usage, stdout), 0;
   const std::vector<std::string> known = group_names();
   for (const std::string& group : chosen.groups)
     if (std::find(known.begin(), known.end(), group) == known.end())

@@ -34,6 +34,25 @@ wrong_use() {
     fails_with 1 "wants a capture file" "$jj" extract &&
     fails_with 1 "takes no file" "$jj" features made.pcap
 }
+options_of_other_commands() { # are refused, not ignored
+  fails_with 1 "--jobs belongs to extract; live has --workers" "$jj" live lo --jobs 2 &&
+    fails_with 1 "--workers belongs to live; extract has --jobs" "$jj" extract made.pcap --workers 2 &&
+    fails_with 1 "--seconds belongs to live" "$jj" extract made.pcap --seconds=2 &&
+    fails_with 1 "--unsorted belongs to extract; live never" "$jj" live lo --unsorted &&
+    fails_with 1 "--layout belongs to footprint" "$jj" extract made.pcap --layout &&
+    fails_with 1 "--groups belongs to extract, live" "$jj" features --groups tcp &&
+    fails_with 1 "above 0" "$jj" live lo --seconds 0 && fails_with 1 "above 0" "$jj" live lo --seconds 0.0
+}
+spellings() { # --option=value, blanks around commas, and names of files that look like options
+  extract --groups tcp,dns --format csv --set include_ports=0 made.pcap > plain &&
+    extract --groups=' tcp , dns ' --format=csv --set=include_ports=0 --output=out made.pcap && cmp plain out &&
+    fails_with 1 "--all takes no value" "$jj" extract made.pcap --all=yes &&
+    fails_with 1 "unknown option '--group'" "$jj" extract made.pcap --group=tcp &&
+    fails_with 1 "unknown group 'd ns'" "$jj" extract made.pcap --groups 'tcp,d ns' &&
+    fails_with 1 "unknown group ''" "$jj" extract made.pcap --groups 'tcp, ' &&
+    cp made.pcap ./--quiet && extract -- --quiet > out && cmp out <(extract made.pcap) &&
+    fails_with 1 "wants a capture file.*| jj extract -\`" "$jj" extract < made.pcap
+}
 unreadable() {
   : > empty
   printf 'not a capture, but long enough to hold one' > foreign
@@ -370,7 +389,7 @@ version() {
     grep -q -- '--all adds .* the strings behind JA3 and the group handshake' out
 }
 
-for name in wrong_use unreadable one_unreadable_among_others damaged damaged_among_others full_disk output_is_input standard_input \
+for name in wrong_use options_of_other_commands spellings unreadable one_unreadable_among_others damaged damaged_among_others full_disk output_is_input standard_input \
   pcapng passed_over two_files order temporary_file jobs jobs_unsorted jobs_summary json_lines csv one_csv_header groups connection settings settings_change_nothing_else \
   unknown_link_type sample no_memory summary catalogue footprint layout version; do
   check $name python3
