@@ -30,7 +30,8 @@
 //
 //   A packet of a young flow updates a slot of 128 bytes and appends 9 bytes to the flow's log; features are computed
 //   when the flow is reported or read. A flow beyond `sample_packets` is promoted to a long-flow state, whose sketches
-//   keep stated error bounds. `jj footprint` prints every byte of a configuration, `tools/bench.cpp` its speed.
+//   keep stated error bounds. `engine<my_config>::footprint()` has every byte of a configuration, `tools/bench.cpp`
+//   measures its speed.
 //
 // What bad input does
 //
@@ -61,6 +62,10 @@
 // [RFC 9293 3.1] name the section that a constant or rule comes from.
 #ifndef JOYFULJAY_HPP
 #define JOYFULJAY_HPP
+
+#if __cplusplus < 201703L && (!defined(_MSVC_LANG) || _MSVC_LANG < 201703L)
+#error "joyfuljay.hpp needs C++17: compile with -std=c++17 or later"
+#endif
 
 #include <cstddef>      // size_t
 #include <cstdint>      // fixed-width integers
@@ -187,12 +192,15 @@ struct bytes {
   bytes after(std::size_t count) const { return count < length ? bytes{data + count, length - count} : bytes{}; }
 };
 
-/// A short string of fixed capacity, not terminated. What does not fit is dropped.
+/// A short string of fixed capacity, not terminated. What does not fit is dropped. Converts to std::string_view,
+/// std::string and their like, which this header does not include; what a view sees goes with the text.
 template <std::size_t Capacity> struct text {
   static_assert(Capacity < 65536, "joyfuljay: a text holds at most 65535 bytes");
   char characters[Capacity] = {};
   std::uint16_t length = 0;
 
+  template <class String, class = decltype(String::npos)> operator String() const { return String(characters, length); }
+  bool empty() const { return length == 0; }
   void clear() { length = 0; }
   void append(char c) {
     if (length < Capacity) characters[length++] = c;
@@ -218,10 +226,13 @@ template <std::size_t Capacity> struct text {
   }
 };
 
-/// A string that lies in the engine. Valid until the next call on it.
+/// A string that lies in the engine, not terminated. Valid until the next call on it. Converts as `text` does.
 struct text_view {
   const char* characters = nullptr;
   std::size_t length = 0;
+
+  template <class String, class = decltype(String::npos)> operator String() const { return String(characters, length); }
+  bool empty() const { return length == 0; }
 };
 
 /// A feature with several values. The elements belong to the engine: valid until the next call on it.
@@ -330,7 +341,7 @@ struct hash_key {
 
 /// What the engine says of itself. All counters are from its start and never wrap in practice (64 bits).
 struct engine_statistics {
-  std::uint64_t frames[verdict_count];   ///< by verdict; their sum is the number of calls of feed
+  std::uint64_t frames[verdict_count];   ///< by verdict; their sum is the number of frames fed
   std::uint64_t flows_created;           ///< equals the sum of rows over all reasons but snapshot, plus open flows
   std::uint64_t rows[end_reason_count];  ///< reported, by reason
   std::uint64_t evicted_for_slot;        ///< rows[evicted], by what was missing
@@ -351,13 +362,14 @@ struct engine_statistics {
 
 // ---- 3. Configuration --------------------------------------------------------------------------------------------
 // Inherit default_config, override what differs, and pass the result on: engine<my_config>. A misspelt name is silently
-// a new member; `jj footprint` shows the configuration in effect.
+// a new member; `engine<my_config>::footprint()` has the capacities in effect.
 
 // The feature groups, in the order of the reference; section 12 defines them.
 struct flow_identifier;  // flow_meta: flow_id, a salted digest of the five-tuple. A SHA-256 a row; off by default.
 struct flow_addresses;   // flow_meta: src_ip, dst_ip
 struct flow_ports;       // flow_meta: src_port, dst_port and the class of the latter
 struct flow_totals;      // flow_meta: protocol, times, packets, bytes, rates, TCP milestones, header names
+struct flow_ending;      // ending: why the row was reported, in the row itself. Off by default.
 struct timing;           // inter-arrival times: moments, quantiles, bursts, idle periods, response time
 struct gap_sequences;    // timing: the first inter-arrival times and time stamps, one by one. Off by default.
 struct splt_sequences;   // timing: lengths, times and directions of the first packets (SPLT). Off by default.
@@ -398,7 +410,7 @@ struct default_config {
   // What is computed.
   using groups = type_list<flow_meta, timing, size, tcp>;  ///< in column order; nested lists are flattened
   struct user_data {};                                     ///< the caller's own members of each flow; start as zero
-  using snapshot_packets = packet_numbers<>;               ///< ascending; rows with end_reason::snapshot
+  using snapshot_packets = packet_numbers<>;               ///< in any order; rows with end_reason::snapshot
 
   // How much memory there is.
   static constexpr std::size_t max_flows = 1024;      ///< open at once; any number from 1
@@ -406,10 +418,10 @@ struct default_config {
   static constexpr std::size_t log_chunks = 0;        ///< of 64 bytes, seven packets each; 0: five for every two flows
   static constexpr std::size_t long_flows = 0;        ///< states of about 3 KB for longer flows; 0: one in 16 flows
   static constexpr std::size_t sample_chunks = 0;     ///< of 64 bytes for the entropy group; 0: three for two flows
-  static constexpr std::size_t max_fragments = 64;    ///< datagrams whose first fragment is remembered; 0: none
+  static constexpr std::size_t max_fragments = 64;    ///< first fragments that are remembered, the latest; 0: none
   static constexpr std::size_t max_sequence_length = 50;    ///< packets in the sequences and SPLT
   static constexpr std::size_t entropy_sample_bytes = 256;  ///< of payload and direction, at most 65535. A chunk holds
-                                                            ///< 256, and each further chunk 512
+                                                            ///< 64 up to 255, then 256 coded, each further one 512
   static constexpr std::size_t batch_frames = 0;            ///< of `feed_batch`, about 250 bytes each; 0: none
 
   // What is kept of handshakes (tls, quic, ssh, dns). A flow that speaks none of them takes no record.
@@ -689,7 +701,7 @@ class sha256 : public detail::block_digest<sha256> {
                              0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
 };
 
-/// MD5 [RFC 1321]: a fingerprint, no protection. A table of 272 bytes.
+/// MD5 [RFC 1321]: a fingerprint, no protection. A table of 256 bytes.
 class md5 : public detail::block_digest<md5> {
  public:
   static constexpr std::size_t digest_length = 16;
@@ -2295,7 +2307,7 @@ template <link_type Link> verdict parse_frame(const frame& f, packet& p) {
 
 // ---- 8. Protocol parsers -----------------------------------------------------------------------------------------
 // Messages in, plain structs out. A parser sees bytes that lie in a row, in the frame or in a handshake buffer, borrows
-// what it returns from them, and remembers nothing; section 10 puts the messages together. A message whose inner
+// what it returns from them, and remembers nothing; section 9 puts the messages together. A message whose inner
 // lengths do not fit is none.
 
 /// What reading one packet may still cost of what a sender can make dear: opening Initials, digests of hellos, names
@@ -2538,6 +2550,7 @@ struct tls_server_hello {
   bytes extension_block;
   bytes protocol;  ///< of ALPN; null without
   bool is_retry, has_psk, has_key_share;
+  std::uint16_t extension_count;
   detail::tls_key_share share;
 
   bool parse(bytes body);
@@ -2567,6 +2580,7 @@ inline bool tls_server_hello::parse(bytes body) {
     if (type == share_type && shares.data == nullptr) shares = data;
     if (type == tls_constant::alpn && alpn.data == nullptr) alpn = data;
     has_psk = has_psk || type == tls_constant::pre_shared_key;
+    ++extension_count;
   });
   if (!fits) return false;
   if (versions.length == 2) chosen_version = detail::tls_version_number(detail::wire_numbers{versions}[0]);
@@ -3445,7 +3459,8 @@ template <std::size_t Count, class Windows, class OnHello> struct quic_opener {
   direction dir;
 
   /// As a packet of the connections known so far, and as the first of a new client. At most one of these keys fits, so
-  /// the likeliest are tried first: for a client's packet that of its own Destination Connection ID, for a server's that
+  /// the likeliest are tried first: for a client's packet that of its own Destination Connection ID, unless that is new
+  /// because the server chose it, which leaves the keys as they are but after a Retry [RFC 9001 5.2]; for a server's that
   /// of the newest connection.
   JOYFULJAY_OWN_FRAME void open(const quic_packet& p) {
     if (p.body.empty()) return;
@@ -3453,7 +3468,7 @@ template <std::size_t Count, class Windows, class OnHello> struct quic_opener {
     unsigned own = 0;
     while (own < known && !connections[own].is_of(p.destination_id, dir)) ++own;
     if (own == known && own < Count) connections[own].start(p.destination_id, dir);
-    const bool own_first = dir == facts.client;
+    const bool own_first = dir == facts.client && (own < known || known == 0 || facts.retry);
     if (own_first && own < Count && open(p, own)) return;
     for (unsigned number = known; number-- > 0;)
       if (number != own && open(p, number)) return;
@@ -3503,7 +3518,8 @@ template <std::size_t Count, class Windows, class OnHello> struct quic_opener {
     for_each_crypto_frame(plain, [&](std::uint64_t offset, std::size_t length, const auto& fetch) {
       if (window == nullptr) window = window_of(number);
       const bool is_affordable = effort.spend(packet_effort::of_crypto_frame);
-      if (!is_affordable || window == nullptr || !window->add(offset, length, fetch)) facts.hello_lost = true;
+      const bool fits = window != nullptr && offset + length <= sizeof window->octets;
+      if (!is_affordable || !fits || !window->add(offset, length, fetch)) facts.hello_lost = true;
       if (!is_affordable || window == nullptr) return false;
       hello = whole_client_hello(window->contiguous());
       return hello.empty();  // what follows a whole hello is not worth its decryption
@@ -3531,7 +3547,10 @@ void read_quic(const packet& p, quic_facts& facts, quic_connection (&connections
   walk_quic_datagram(p.payload, p.payload_len, facts.has_long_header, [&](const quic_packet& found) {
     const bool is_opened = found.type == quic_packet_type::initial && facts.opens_more(MaxInitials);
     facts.note(found, p.dir);
-    if (is_opened) opener.open(found);
+    if (is_opened)
+      opener.open(found);
+    else if (found.type == quic_packet_type::initial && !facts.has_hello)
+      facts.hello_lost = true;
   });
 }
 
@@ -4187,6 +4206,7 @@ template <class Engine> struct engine_audit;
 /// In place of all that, in an engine whose groups ask for no handshake.
 struct no_handshakes {
   struct slot {};
+  static bool was_dropped(const slot&) { return false; }
   using record_type = nothing;
   using buffer_type = nothing;
   static constexpr std::size_t record_capacity = 0, buffer_capacity = 0;
@@ -4343,10 +4363,10 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
     return initiator_port != ssh_port || responder_port == ssh_port;
   }
 
-  /// Whether `wanted_record` and `read` have nothing to do. That is so for all packets of a long TCP flow but the first
+  /// Whether `recognise` and `read` have nothing to do. That is so for all packets of a long TCP flow but the first
   /// few, because both its streams are over: one test of the slot, though SSH goes on counting. And for datagrams with
   /// QUIC's short header, of which the spin bit is noted.
-  bool is_settled(slot& flow, const packet& p) {
+  bool pass_if_settled(slot& flow, const packet& p) {
     if constexpr (Quic)
       if (p.protocol == ip_protocol::udp && !p.is_later_fragment && !(Dns && is_on_dns_port(p)))
         return detail::note_short_header(p, flow.spin);
@@ -4361,7 +4381,7 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
     return false;
   }
   /// The record that a flow without one must get before `read` can learn from the packet; `none` for most packets.
-  handshake_protocol wanted_record(slot& flow, const packet& p) {
+  handshake_protocol recognise(slot& flow, const packet& p) {
     if (flow.record != 0 || p.is_later_fragment || p.payload_len == 0) return handshake_protocol::none;
     if constexpr (reads_streams)
       if (p.protocol == ip_protocol::tcp)
@@ -4759,8 +4779,7 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
       std::size_t some = 1;
       if (t.record_have < record_header) {
         now.in_header = true;
-        if (!read_record_header(t, run.data[0]) ||
-            (t.record_have == record_header && !begin_record(flow, dir, r, t, now)))
+        if (!read_record_header(t, run.data[0]) || (t.record_have == record_header && !begin_record(dir, r, t, now)))
           return end_stream(flow, dir);
       } else {
         some = run.first(t.record_left).length;
@@ -4793,15 +4812,15 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
     }
   }
   /// False when the reading of the direction ends here.
-  bool begin_record(slot& flow, direction dir, tls_record<Config>& r, tls_stream& t, passing_packet& now) {
+  bool begin_record(direction dir, tls_record<Config>& r, tls_stream& t, passing_packet& now) {
     const bool is_handshake = t.record_type == tls_constant::handshake;
     if (!t.any_record && !is_handshake && t.record_type != tls_constant::alert) return false;
     r.handshake_packets[dir].header_is_complete(now, is_handshake);
     if (is_handshake) t.any_record = 1;
-    if (t.record_type == tls_constant::change_cipher_spec && !t.is_encrypted) return change_cipher(flow, dir, r, t);
+    if (t.record_type == tls_constant::change_cipher_spec && !t.is_encrypted) return change_cipher(dir, r, t);
     return t.record_type != tls_constant::application_data;
   }
-  bool change_cipher(slot&, direction dir, tls_record<Config>& r, tls_stream& t) {
+  bool change_cipher(direction dir, tls_record<Config>& r, tls_stream& t) {
     if (!t.any_message) return forget(r, dir), false;  // a stream opens with a hello
     if (r.is_server(dir) && !r.has_cipher_change) {
       r.has_cipher_change = true;
@@ -4836,7 +4855,7 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
         if (!read_message(flow, dir, at, run.first(some), r, t)) return;
         t.message_left -= static_cast<std::uint32_t>(some);
       }
-      if (t.message_have == message_header && t.message_left == 0 && !end_message(flow, dir, r, t)) return;
+      if (t.message_have == message_header && t.message_left == 0) end_message(flow, dir, r, t);
       run = run.after(some);
       at = static_cast<std::uint16_t>(at + some);
     }
@@ -4908,7 +4927,7 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
     }
     return octet <= 4 || t.is_draft;
   }
-  bool end_message(slot& flow, direction dir, tls_record<Config>& r, tls_stream& t) {
+  void end_message(slot& flow, direction dir, tls_record<Config>& r, tls_stream& t) {
     t.message_have = 0;
     t.any_message = 1;
     if (t.message_type == tls_constant::server_hello_done && r.is_server(dir)) r.has_hello_done = true;
@@ -4917,7 +4936,6 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
       use_hello(flow, dir, {buffer.tcp.octets, buffer.joined}, r, t);
       empty_buffer(flow, dir);
     }
-    return true;
   }
   void use_hello(slot& flow, direction dir, bytes message, tls_record<Config>& r, const tls_stream& t) {
     if (t.message_type == tls_constant::client_hello && r.is_client(dir)) use_client_hello(flow, message, r);
@@ -4959,7 +4977,7 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
       r.protocol_is_chosen = true;
       note_cut(flow, r.protocol.assign(hello.protocol));
     }
-    r.has_ja3s = effort_.spend(std::uint64_t{packet_effort::of_hello_number} * hello.extension_block.length / 4);
+    r.has_ja3s = effort_.spend(std::uint64_t{packet_effort::of_hello_number} * hello.extension_count);
     if (r.has_ja3s)
       digest_ja3s(hello, r.ja3s);
     else
@@ -5074,6 +5092,10 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
     t.packet_left -= 2;  // padding length and message number
     t.is_split = 0;
     t.is_collected = t.message == kexinit && !t.has_kexinit;
+    if (t.is_collected && t.packet_left == 0) {  // without a body: it was the first, and says nothing
+      t.has_kexinit = 1;
+      t.is_collected = 0;
+    }
     if (t.is_collected && t.packet_left > buffer_bytes) {
       t.is_collected = 0;
       flow.handshake_marks |= slot::dropped;
@@ -5218,7 +5240,10 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
 
 namespace detail {
 
-template <class List> struct flat_list;
+template <class List> struct flat_list {
+  static_assert(std::is_void_v<List>, "joyfuljay: Config::groups must be a list: jj::type_list<jj::timing>, say");
+  using type = type_list<>;
+};
 template <class Type> struct flat { using type = type_list<Type>; };
 template <class... Type> struct flat<type_list<Type...>> { using type = typename flat_list<type_list<Type...>>::type; };
 
@@ -5234,6 +5259,23 @@ template <class... Type> struct flat_list<type_list<Type...>> {
 };
 /// Nested lists as one, each type once.
 template <class List> using flattened = typename flat_list<List>::type;
+
+constexpr bool same_name(const char* a, const char* b) {
+  while (*a != '\0' && *a == *b) ++a, ++b;
+  return *a == *b;
+}
+constexpr type_list<> gathered(type_list<>) { return {}; }
+template <class First, class... More> constexpr auto gathered(type_list<First, More...>) {
+  using same =
+      decltype((type_list<First>{} | ... |
+                std::conditional_t<same_name(First::jj_group, More::jj_group), type_list<More>, type_list<>>{}));
+  using others =
+      decltype((type_list<>{} | ... |
+                std::conditional_t<same_name(First::jj_group, More::jj_group), type_list<>, type_list<More>>{}));
+  return same{} | gathered(others{});
+}
+/// Nested lists of groups as one, those of one name side by side, so that JSON has one member for each name.
+template <class List> using group_list = decltype(gathered(flattened<List>{}));
 
 /// The given accumulators and all that these need in turn, each once, dependencies first.
 template <class... A> constexpr auto with_needs(type_list<A...>) {
@@ -5353,13 +5395,39 @@ template <class... Groups> struct feature_row : Groups... {
 namespace detail {
 template <class... Groups> feature_row<Groups...> row_of(type_list<Groups...>);
 }
-template <class GroupList> using row_for = decltype(detail::row_of(detail::flattened<GroupList>{}));
+template <class GroupList> using row_for = decltype(detail::row_of(detail::group_list<GroupList>{}));
 
 /// Calls visit(const feature_info&, const Value& value) for every feature, in the order of declaration.
 template <class... Groups, class Visitor>
 constexpr void for_each_feature(const feature_row<Groups...>& row, Visitor&& visit) {
   (detail::visit_group<Groups>(row, visit, detail::feature_numbers<Groups>{}), ...);
 }
+
+namespace detail {
+
+/// FNV-1a of each name; two of 32 bits that are equal by chance do not occur among names that people give.
+template <std::size_t Capacity> struct name_hashes {
+  std::uint32_t of[Capacity] = {};
+  std::size_t count = 0;
+
+  template <class Value> constexpr void operator()(const feature_info& feature, const Value&) {
+    std::uint32_t hash = 0x811c9dc5;
+    for (const char* next = feature.name; *next != '\0'; ++next)
+      hash = (hash ^ static_cast<unsigned char>(*next)) * 0x01000193;
+    of[count++] = hash;
+  }
+};
+/// Whether no two features of the groups share a name, which would be the name of two columns.
+template <class... Groups> constexpr bool names_differ(type_list<Groups...>) {
+  name_hashes<(feature_numbers<Groups>::size() + ... + 1)> names;
+  for_each_feature(feature_row<Groups...>{}, names);
+  for (std::size_t a = 1; a < names.count; ++a)
+    for (std::size_t b = 0; b < a; ++b)
+      if (names.of[a] == names.of[b]) return false;
+  return true;
+}
+
+}  // namespace detail
 
 // ---- 11. Accumulators --------------------------------------------------------------------------------------------
 // What a flow remembers. An accumulator is a struct whose members start as zero bytes, with `needs` (others that must
@@ -6020,7 +6088,8 @@ struct flow_facts {
   std::uint64_t address[2][2];  ///< initiator and responder, as in `packet`
   std::uint16_t port[2];
   std::uint8_t protocol, ip_version;
-  bool is_ethernet;  ///< the first packet came in an Ethernet frame
+  bool is_ethernet;    ///< the first packet came in an Ethernet frame
+  end_reason outcome;  ///< of a row that is read while the flow lives: snapshot
   bytes salt;
 
   std::uint64_t total_packets() const { return std::uint64_t{packets[fwd]} + packets[bwd]; }
@@ -6266,6 +6335,16 @@ struct flow_totals {
   }
   static double per_second(std::uint64_t amount, std::uint64_t duration_ns) {
     return duration_ns != 0 ? quotient(product(amount, ns_per_second), duration_ns) : to_double(amount);
+  }
+};
+
+struct flow_ending {
+  JOYFULJAY_GROUP(ending, /* no accumulators */)
+
+  JOYFULJAY_FEATURE(const char*, end_reason, "",
+                    "idle, active, closed, full, evicted or flushed; snapshot in a row of a flow that goes on. Rows of "
+                    "evicted and flushed flows are of what was seen until then.") {
+    return end_reason_names[static_cast<std::size_t>(flow.outcome)];
   }
 };
 
@@ -7009,7 +7088,7 @@ struct tls_texts {
     return flow.tls->has_ja3 ? flow.client_hello_text : text_view{};
   }
   JOYFULJAY_FEATURE(text_view, ja3s_str, "", "What ja3s_hash digests: version, cipher, extensions.") {
-    return flow.tls->has_server_hello ? flow.server_hello_text : text_view{};
+    return flow.tls->has_ja3s ? flow.server_hello_text : text_view{};
   }
 };
 
@@ -7486,58 +7565,76 @@ inline std::int64_t saturating_sum(std::int64_t time, std::int64_t span) {
   return time > latest - span ? latest : time + span;
 }
 
-/// First fragments: which transport the later ones of the datagram belong to. Sets of four; the oldest of a set makes
-/// room.
+/// First fragments: which transport the later ones of the datagram belong to. Those of the last `Capacity` datagrams,
+/// whatever their hashes, so that rows depend neither on the secret nor on the hash.
 template <std::size_t Capacity, class Hash> class fragment_table {
  public:
   void remember(const hash_key& secret, const packet& p) {
     const flow_key key = key_of(p);
-    entry* const set = set_of(secret, key);
-    entry* chosen = set;
-    for (std::size_t way = 0; way < ways; ++way) {
-      if (set[way].key == key) {
-        chosen = &set[way];
-        break;
-      }
-      if (set[way].key.word[0] == 0 ? chosen->key.word[0] != 0
-                                    : set[way].time_ns < chosen->time_ns && chosen->key.word[0] != 0)
-        chosen = &set[way];
+    const std::size_t bucket = bucket_of(secret, key);
+    unsigned sharing = 0;
+    std::uint32_t number = buckets_[bucket];
+    for (; number != 0 && !(at(number).key == key); number = at(number).next) ++sharing;
+    if (number == 0) {
+      if (sharing == max_sharing) return;
+      number = take_oldest(secret);
+      at(number).key = key;
+      at(number).next = buckets_[bucket];
+      buckets_[bucket] = number;
     }
-    *chosen = {key, p.time_ns, p.source_port, p.target_port, p.protocol};
+    entry& e = at(number);
+    e.time_ns = p.time_ns, e.source_port = p.source_port, e.target_port = p.target_port, e.protocol = p.protocol;
   }
   /// Gives a later fragment the protocol and ports of its first. False: there is none, or it is too old.
   bool complete(const hash_key& secret, packet& p, std::int64_t timeout_ns) const {
     const flow_key key = key_of(p);
-    const entry* const set = const_cast<fragment_table*>(this)->set_of(secret, key);
-    for (std::size_t way = 0; way < ways; ++way) {
-      if (!(set[way].key == key)) continue;
-      if (has_passed(p.time_ns, set[way].time_ns, timeout_ns)) return false;
-      p.protocol = set[way].protocol;
-      p.source_port = set[way].source_port;
-      p.target_port = set[way].target_port;
-      return true;
-    }
-    return false;
+    std::uint32_t number = buckets_[bucket_of(secret, key)];
+    while (number != 0 && !(at(number).key == key)) number = at(number).next;
+    if (number == 0 || has_passed(p.time_ns, at(number).time_ns, timeout_ns)) return false;
+    p.protocol = at(number).protocol;
+    p.source_port = at(number).source_port;
+    p.target_port = at(number).target_port;
+    return true;
   }
 
  private:
-  static constexpr std::size_t ways = Capacity < 4 ? 1 : 4;
-  static constexpr std::size_t sets = Capacity / ways;
+  static constexpr unsigned max_sharing = 32;  // datagrams under one hash; with a secret key there are not that many
 
   struct entry {
     flow_key key;  // word[0] is never 0 in use, because it holds the IP version
     std::int64_t time_ns;
+    std::uint32_t next;  // under the same hash
     std::uint16_t source_port, target_port;
     std::uint8_t protocol;
   };
   static flow_key key_of(const packet& p) {
     return flow_key::of(p.ip_version, p.fragment_protocol, p.fragment_id, p.source, p.target);
   }
-  entry* set_of(const hash_key& secret, const flow_key& key) {
+  static std::size_t bucket_of(const hash_key& secret, const flow_key& key) {
     const std::uint32_t hash = Hash::hash(secret, key.word, key.words());
-    return &entries_[(static_cast<std::uint64_t>(hash) * sets >> 32) * ways];
+    return static_cast<std::size_t>(static_cast<std::uint64_t>(hash) * Capacity >> 32);
   }
-  entry entries_[sets * ways] = {};
+  entry& at(std::uint32_t number) { return entries_[number - 1]; }
+  const entry& at(std::uint32_t number) const { return entries_[number - 1]; }
+  /// The place that was taken first, out of its chain.
+  std::uint32_t take_oldest(const hash_key& secret) {
+    const std::uint32_t number = ++newest_;
+    if (newest_ == Capacity) newest_ = 0;
+    if (at(number).key.word[0] == 0) return number;
+    std::uint32_t& first = buckets_[bucket_of(secret, at(number).key)];
+    if (first == number) {
+      first = at(number).next;
+    } else {
+      std::uint32_t before = first;
+      while (at(before).next != number) before = at(before).next;
+      at(before).next = at(number).next;
+    }
+    return number;
+  }
+
+  entry entries_[Capacity] = {};
+  std::uint32_t buckets_[Capacity] = {};
+  std::uint32_t newest_ = 0;  // places are taken in turn
 };
 /// No table at all.
 template <class Hash> class fragment_table<0, Hash> {
@@ -7662,18 +7759,27 @@ struct log_head {
   std::uint8_t first_flags;
 };
 
+/// The caller's members, under one name, so that theirs can be any.
+template <class User, bool = std::is_empty_v<User>> struct user_part {
+  User of_caller;
+  User& caller_data() { return of_caller; }
+};
+template <class User> struct user_part<User, true> : User {
+  User& caller_data() { return *this; }
+};
+
 /// One open flow. 128 bytes for flow_meta, timing, size and tcp.
 template <class Config, bool KeepsLog, class Handshake, class Live> struct flow_slot;
 template <class Config, bool KeepsLog, class Handshake, class... Live>
 struct flow_slot<Config, KeepsLog, Handshake, type_list<Live...>>
-    : Live..., Config::user_data, std::conditional_t<KeepsLog, log_head, nothing>, Handshake {
+    : Live..., user_part<typename Config::user_data>, std::conditional_t<KeepsLog, log_head, nothing>, Handshake {
   using config = Config;
+  std::uint8_t marks, list;  // first, because they fit into what alignment leaves behind the bases
+  std::uint32_t hash;
   flow_key key;
   std::int64_t start_ns, end_ns, last_ns, closed_ns;  // end: the largest time; last: of the last packet
   std::uint32_t packets[2];
   std::uint32_t newer, older;  // neighbours in the list
-  std::uint32_t hash;
-  std::uint8_t marks, list;
 
   static constexpr std::uint8_t initiator_is_second = 1, is_ethernet = 2, is_closed = 4, is_long = 8,
                                 fin_seen = 16;  // 16, 32
@@ -8712,12 +8818,12 @@ template <class Groups> using connection_groups = decltype(filtered<reads_tables
 
 // ---- 15. Engine --------------------------------------------------------------------------------------------------
 // The flow table. Work per packet is bounded: a chain of at most `max_chain` index words, at most one eviction
-// for each thing a packet may need, or one expired flow where nothing else is to be done, one replay of a log of
-// `sample_packets`, and one coding of a payload sample.
+// for each thing a packet may need (slot, long state, record, buffer, each chunk), or one expired flow where nothing else
+// is to be done, one replay of a log of `sample_packets`, and one coding of a payload sample.
 
 template <class Config> class engine;
 
-/// A flow while it lives, or while it is being reported. Valid until the next call of feed, tick or flush.
+/// A flow while it lives, or while it is being reported. Valid until the next call of feed, feed_batch, tick or flush.
 template <class Engine> class flow_view {
  public:
   using user_data = typename Engine::user_data;
@@ -8739,7 +8845,7 @@ template <class Engine> class flow_view {
   /// What `reread` needs, also later. True addresses, whatever `anonymize_addresses` says.
   flow_ends ends() const { return detail::ends_of(owner_->facts_of(flow())); }
   /// The caller's own members. They start as zero bytes with the flow.
-  user_data& user() const { return flow(); }
+  user_data& user() const { return flow().caller_data(); }
   /// A live accumulator as it stands, for free.
   template <class Accumulator> const Accumulator& accumulated() const { return flow(); }
   /// The features of some groups as they stand now. A replay of the log, for short flows; a copy, for long ones.
@@ -8784,8 +8890,11 @@ template <class Row> struct callback_sink {
 ///   3. It must not throw.
 template <class Config> class engine {
  public:
+  static_assert(std::is_base_of_v<default_config, Config>, "joyfuljay: Config must inherit joyfuljay::default_config");
   using config = Config;
-  using groups = detail::flattened<typename Config::groups>;
+  using groups = detail::group_list<typename Config::groups>;
+  static_assert(detail::names_differ(groups{}),
+                "joyfuljay: Config::groups has two features of one name; prefix those of your own group");
   using row = row_for<groups>;
   using user_data = typename Config::user_data;
   using view = flow_view<engine>;
@@ -8797,11 +8906,12 @@ template <class Config> class engine {
   };
 
   /// Sets the secret of the flow table, once, before the first frame; draw it from the system's random numbers, never
-  /// from the time or an address. False when frames have been fed. Without it the table works, under a key that anybody
+  /// from the time or an address. False when frames have been fed or flows counted. Without it the table works, under a key that anybody
   /// knows: 32 packets with chosen addresses end a flow early, and `statistics().seeded` says false.
   bool seed(const hash_key& secret) {
     for (const std::uint64_t count : statistics_.frames)
       if (count != 0) return false;
+    if (connection_statistics().flows != 0) return false;
     secret_ = secret;
     statistics_.seeded = true;
     return true;
@@ -8820,12 +8930,12 @@ template <class Config> class engine {
   }
   /// The same for several frames in hand, whose bytes all stay valid during the call, in a table that does not fit the
   /// processor's caches: frames are taken apart `Config::batch_frames` at a time, and the memory of their flows is
-  /// fetched ahead. Calls each(const fed&) after every frame.
+  /// fetched ahead. Calls each(const fed&) after every frame; from there frames may be fed, but batches are refused.
   template <class Sink, class Each> void feed_batch(const frame* frames, std::size_t count, Sink&& sink, Each&& each) {
     static_assert(Config::batch_frames != 0, "joyfuljay: feed_batch needs Config::batch_frames, 32 for instance");
     for (std::size_t begin = 0; begin < count; begin += Config::batch_frames) {
       const std::size_t some = count - begin < Config::batch_frames ? count - begin : Config::batch_frames;
-      if (reporting_) {  // the batch belongs to the call that is under way
+      if (reporting_ || in_batch_) {  // the batch belongs to the call that is under way
         for (std::size_t at = 0; at < some; ++at) each(refuse());
         continue;
       }
@@ -8834,7 +8944,9 @@ template <class Config> class engine {
         detail::prefetch(&heads_[bucket_of(batch_[at].hash)]);
       }
       for (std::size_t at = 0; at < some; ++at) prefetch_flow(heads_[bucket_of(batch_[at].hash)] & slot_mask);
+      in_batch_ = true;
       for (std::size_t at = 0; at < some; ++at) each(assign(batch_[at], sink));
+      in_batch_ = false;
     }
   }
   template <class Sink> void feed_batch(const frame* frames, std::size_t count, Sink&& sink) {
@@ -8842,7 +8954,8 @@ template <class Config> class engine {
   }
 
   /// Ends flows that are due by the caller's clock, which should be that of the frames: at most `most`, so that a call
-  /// has a bound. Returns how many; call again while that equals `most`.
+  /// has a bound. Returns how many; call again while that equals `most`. `active_timeout_ns` ends a flow only when its
+  /// next packet comes.
   template <class Sink> std::size_t tick(std::int64_t now_ns, Sink&& sink, std::size_t most = 64) {
     return is_refused() ? 0 : expire(now_ns, most, sink);
   }
@@ -9005,6 +9118,11 @@ template <class Config> class engine {
   static_assert(Config::max_flows >= 1 && Config::max_flows < (std::size_t{1} << 28),
                 "joyfuljay: Config::max_flows must be between 1 and 2^28 - 1");
   static_assert(
+      chunk_capacity <= 0xFFFFFFFF && long_capacity <= 0xFFFFFFFF && handshakes_type::record_capacity <= 0xFFFFFFFF,
+      "joyfuljay: Config::log_chunks, sample_chunks, text_chunks (together), long_flows and handshake_records "
+      "must be below 2^32");
+  static_assert(Config::max_fragments < (std::size_t{1} << 28), "joyfuljay: Config::max_fragments must be below 2^28");
+  static_assert(
       Config::sample_packets >= 1 && Config::sample_packets <= 1000,
       "joyfuljay: Config::sample_packets must be between 1 and 1000; longer flows are what the sketches are for");
   static_assert(log_capacity >= (keeps_log ? chunks_per_flow : 0),
@@ -9074,6 +9192,7 @@ template <class Config> class engine {
   template <class Sink> fed assign(arrival& now, Sink& sink) {
     ++statistics_.frames[static_cast<std::size_t>(now.what)];
     if (now.what != verdict::counted) return {now.what, {}};
+    was_busy_ = false;
     packet& p = now.p;
     if (follow_fragment(p)) find_key(now);
 
@@ -9092,10 +9211,7 @@ template <class Config> class engine {
     p.dir = now.from.from_second == flow.marked(flow_type::initiator_is_second) ? fwd : bwd;
     update(flow, p, sink);
     link(number);
-    if (Config::expire_while_feeding && may_be_due(p.time_ns)) {
-      expire(p.time_ns, was_busy_ ? 0 : 1, sink);
-      was_busy_ = false;
-    }
+    if (Config::expire_while_feeding && may_be_due(p.time_ns)) expire(p.time_ns, was_busy_ ? 0 : 1, sink);
     if (is_snapshot(flow.total_packets(), typename Config::snapshot_packets{}))
       report(number, end_reason::snapshot, sink);
     return {now.what, view(this, number)};
@@ -9195,23 +9311,32 @@ template <class Config> class engine {
 
   /// Whether the packet cannot belong to the flow any more.
   static bool ends_before(const flow_type& flow, const packet& p, end_reason& why) {
-    if (detail::has_passed(p.time_ns, flow.end_ns, Config::idle_timeout_ns)) return why = end_reason::idle, true;
-    if (Config::active_timeout_ns > 0 && detail::has_passed(p.time_ns, flow.start_ns, Config::active_timeout_ns))
-      return why = end_reason::active, true;
-    if (flow.marked(flow_type::is_closed)) {
+    const bool is_closed = flow.marked(flow_type::is_closed);
+    if (is_closed) {
       const bool opening = p.has_tcp_header && (p.tcp_flags & (tcp_flag::syn | tcp_flag::ack)) == tcp_flag::syn;
       if (opening || Config::tcp_linger_ns == 0 || detail::has_passed(p.time_ns, flow.closed_ns, Config::tcp_linger_ns))
         return why = end_reason::closed, true;
     }
+    // Where other packets may have ended the flow, it ends as they would have ended it.
+    const std::int64_t since = Config::expire_while_feeding ? idle_since(flow) : flow.end_ns;
+    if (detail::has_passed(p.time_ns, since, Config::idle_timeout_ns))
+      return why = is_closed ? end_reason::closed : end_reason::idle, true;
+    if (Config::active_timeout_ns > 0 && detail::has_passed(p.time_ns, flow.start_ns, Config::active_timeout_ns))
+      return why = end_reason::active, true;
     if (flow.total_packets() >= Config::flow_packet_limit) return why = end_reason::full, true;
     return false;
   }
   /// By the largest time of the flow, unless the clock has stepped back by more than the timeout since.
   static std::int64_t deadline_of(const flow_type& flow) {
-    const bool is_closed = flow.marked(flow_type::is_closed);
-    std::int64_t since = is_closed ? flow.closed_ns : flow.end_ns;
-    if (is_ahead(since, flow.last_ns)) since = flow.last_ns;
-    return detail::saturating_sum(since, is_closed ? Config::tcp_linger_ns : Config::idle_timeout_ns);
+    const std::int64_t idle = detail::saturating_sum(idle_since(flow), Config::idle_timeout_ns);
+    if (!flow.marked(flow_type::is_closed)) return idle;
+    const std::int64_t closed = detail::saturating_sum(not_ahead(flow.closed_ns, flow), Config::tcp_linger_ns);
+    return closed < idle ? closed : idle;
+  }
+  static std::int64_t idle_since(const flow_type& flow) { return not_ahead(flow.end_ns, flow); }
+  /// A time of the flow, or that of its last packet when the clock has stepped back too far behind it.
+  static std::int64_t not_ahead(std::int64_t time_ns, const flow_type& flow) {
+    return is_ahead(time_ns, flow.last_ns) ? flow.last_ns : time_ns;
   }
   static bool is_ahead(std::int64_t time_ns, std::int64_t now_ns) {
     return detail::has_passed(time_ns, now_ns, Config::idle_timeout_ns);
@@ -9281,8 +9406,7 @@ template <class Config> class engine {
       all += flows;
       if ((held & wanted) == wanted) holders += flows;
     }
-    constexpr std::size_t no_flood = 4;  // in a pool for few flows
-    return all > Config::max_flows / 4 || (holders > no_flood && holders > most_at_once(wanted) / 4);
+    return all > Config::max_flows / 4 || holders > most_at_once(wanted) / 4;
   }
   /// How many flows can hold some of a pool at once, each as much as it may.
   static constexpr std::size_t most_at_once(holding wanted) {
@@ -9524,8 +9648,8 @@ template <class Config> class engine {
   // ---- 15.8 Handshakes
 
   template <class Sink> void read_handshake(flow_type& flow, const packet& p, Sink& sink) {
-    if (handshakes_.is_settled(flow, p)) return;
-    const handshake_protocol wanted = handshakes_.wanted_record(flow, p);
+    if (handshakes_.pass_if_settled(flow, p)) return;
+    const handshake_protocol wanted = handshakes_.recognise(flow, p);
     if (wanted != handshake_protocol::none) {
       if (!handshakes_.take_record(flow, wanted)) {
         evict(victim(handshake_record), statistics_.evicted_for_record, sink);
@@ -9673,6 +9797,7 @@ template <class Config> class engine {
     facts.protocol = flow.key.protocol();
     facts.ip_version = flow.key.ip_version();
     facts.is_ethernet = flow.marked(flow_type::is_ethernet);
+    facts.outcome = end_reason::snapshot;
     facts.salt = salt_;
   }
   static constexpr connection_footprint connection_sizes() {
@@ -9762,6 +9887,7 @@ template <class Config> class engine {
     ++statistics_.rows[static_cast<std::size_t>(why)];
     if (why != end_reason::snapshot) count_connection(slot(number));
     summarise(slot(number), workspace_.summary);
+    workspace_.summary.outcome = why;
     compute_features(workspace_.features, workspace_.summary);
     reporting_ = true;
     sink(static_cast<const row&>(workspace_.features), static_cast<const view&>(view(this, number)), why);
@@ -9784,8 +9910,9 @@ template <class Config> class engine {
   detail::number_pool<long_capacity> long_pool_ = {};
   std::int64_t next_deadline_ = 0;  // no oldest flow is due before
   std::int64_t stepped_back_to_ = 0;
-  bool was_busy_ = false;            // a packet ended or promoted a flow: idle ones wait, so that none pays for all
+  bool was_busy_ = false;            // this packet ended or promoted a flow: idle ones wait, so that none pays for all
   bool reporting_ = false;           // a sink is running
+  bool in_batch_ = false;            // `batch_` holds frames
   bool clock_stepped_back_ = false;  // by more than the idle timeout, as the last look at the lists saw
   engine_statistics statistics_ = {};
   hash_key secret_ = {};
@@ -10147,7 +10274,7 @@ template <class Element> struct is_list<list<Element>> : std::true_type {};
 
 /// Calls put(group, name, its length, value) for the features to write. Inlined, so that of a description group and name
 /// alone are left: the definitions of all features take 14 KB. A name is no text_view, because compilers give each of
-/// 241 such arguments a place of its own on the stack.
+/// all such arguments a place of its own on the stack.
 template <class Keep, class Put> struct kept_features {
   const Keep& keep;
   Put put;

@@ -76,12 +76,12 @@ class table {
  private:
   bool ends_before(flow& f, const jj::packet& p) const {
     const bool opening = p.has_tcp_header && (p.tcp_flags & 0x12) == 0x02;
-    if (p.time_ns - f.end_ns > settings_.idle_timeout_ns)
-      f.why = jj::end_reason::idle;
+    if (f.closed && (opening || settings_.tcp_linger_ns == 0 || p.time_ns - f.closed_ns > settings_.tcp_linger_ns))
+      f.why = jj::end_reason::closed;
+    else if (p.time_ns - f.end_ns > settings_.idle_timeout_ns)
+      f.why = f.closed ? jj::end_reason::closed : jj::end_reason::idle;
     else if (settings_.active_timeout_ns != 0 && p.time_ns - f.packets[0].time_ns > settings_.active_timeout_ns)
       f.why = jj::end_reason::active;
-    else if (f.closed && (opening || settings_.tcp_linger_ns == 0 || p.time_ns - f.closed_ns > settings_.tcp_linger_ns))
-      f.why = jj::end_reason::closed;
     else if (f.packets.size() == settings_.packet_limit)
       f.why = jj::end_reason::full;
     else

@@ -123,6 +123,23 @@ TEST_CASE("one packet from the far future does not keep the flows behind it") {
   w.flush();
 }
 
+TEST_CASE("after one packet from the far future a flow's pauses end it with other traffic or without") {
+  std::uint64_t rows[2];
+  for (const bool others : {false, true}) {
+    watched<> w;
+    w.feed(udp(1, true, 0));
+    w.feed(at_time(udp(1, true, 0), start + year));
+    for (std::int64_t at = 1; at <= 10; ++at) {
+      w.feed(udp(1, true, at * 600 * second));
+      if (others)
+        for (std::int64_t more = 1; more < 60; ++more) w.feed(udp(2, true, (at * 600 + more * 10) * second));
+    }
+    w.flush();
+    rows[others] = w.engine->statistics().flows_created;
+  }
+  CHECK(rows[true] == rows[false] + 1);
+}
+
 TEST_CASE("closed flows whose closing lies ahead of the clock end as well") {
   watched<> w;
   w.feed(tcp(1, true, 0));
@@ -286,6 +303,24 @@ TEST_CASE("a batch from inside a sink is refused frame by frame, and the batch u
   CHECK(rows == 4);
   CHECK(refused == 16);
   CHECK(engine->statistics().frames[static_cast<std::size_t>(jj::verdict::counted)] == 4);
+}
+
+TEST_CASE("a batch from what a batch calls after every frame is refused, single frames are not") {
+  const auto engine = std::make_unique<jj::engine<in_batches>>();
+  const std::vector<made_frame> made{udp(1, true, 0), udp(2, true, 0), udp(3, true, 0), udp(4, true, 0)};
+  const std::vector<jj::frame> frames(made.begin(), made.end());
+  std::size_t refused = 0;
+  engine->feed_batch(frames.data(), frames.size(), ignore, [&](const auto&) {
+    engine->feed_batch(frames.data(), 3, ignore, [&](const auto& fed) { refused += fed.what == jj::verdict::refused; });
+    CHECK(engine->feed(udp(9, true, 0), ignore).what == jj::verdict::counted);
+  });
+  CHECK(refused == 12);
+  recorder rows;
+  engine->flush(rows);
+  REQUIRE(rows.flows.size() == 5);
+  std::uint64_t packets = 0;
+  for (const ended_flow& flow : rows.flows) packets += flow.packets;
+  CHECK(packets == 8);
 }
 
 TEST_CASE("an engine that nobody seeded works, and says so") {

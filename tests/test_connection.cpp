@@ -425,6 +425,13 @@ TEST_CASE("flows of several engines counted by one give what one engine gives") 
   CHECK(wrong == 0);
 }
 
+TEST_CASE("the secret cannot change once flows of another engine were counted") {
+  const auto engine = std::make_unique<jj::engine<graph_config>>();
+  engine->count_foreign(ends(1, 2, 80), {1, 1}, {100, 100});
+  CHECK_FALSE(engine->seed({3, 4}));
+  CHECK(engine->reread(ends(1, 2, 80)).conn_src_total_flows == 1);
+}
+
 // ---- Clustering
 
 TEST_CASE("clustering by hand: a triangle with a tail, whatever the directions") {

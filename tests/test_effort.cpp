@@ -2,6 +2,7 @@
 // whole by engines that may spend more, whether that is a constant or chosen at run time.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 
@@ -125,6 +126,88 @@ TEST_CASE("effort: a ServerHello with thousands of extensions") {
   const auto frames = frames_of(conversation(handshake(message(client_hello{})), handshake(message(hello))));
   CHECK(row_of<thrifty>(frames).at("ja3s_hash").empty());
   CHECK(row_of<generous>(frames).at("ja3s_hash") == md5_of("771,49199," + types));
+}
+
+struct texts : thrifty {
+  using groups = jj::type_list<jj::tls, jj::tls_texts, jj::handshake_state>;
+};
+TEST_CASE("effort: the string behind JA3S is that of the ServerHello, or none") {
+  server_hello hello;
+  for (unsigned type = 100; type < 700; ++type) hello.extensions.push_back({type, {}});
+  const octets answer = handshake(message(hello_retry_request())) + handshake(message(hello));
+  const auto engine = std::make_unique<jj::engine<texts>>();
+  unsigned rows = 0;
+  const auto sink = [&](const auto& row, const auto&, jj::end_reason) {
+    ++rows;
+    CHECK(row.tls_version != 0);
+    CHECK(row.ja3s_hash.empty());
+    CHECK(row.ja3s_str.empty());
+    CHECK(row.handshake_dropped);
+  };
+  for (const traffic::made_frame& f : frames_of(conversation(handshake(message(client_hello{})), answer)))
+    engine->feed(f, sink);
+  engine->flush(sink);
+  CHECK(rows == 1);
+}
+
+TEST_CASE("effort: JA3S costs numbers, not the bytes of a post-quantum key share") {
+  server_hello hello;
+  hello.extensions = {{43, u16(0x0304)}, {51, u16(0x11EC) + vector<2>(octets(1120, 1))}};
+  const auto frames = frames_of(conversation(handshake(message(client_hello{})), handshake(message(hello))));
+  const answers got = row_when_chosen(frames, 50'000, 128);
+  CHECK(got.at("ja3s_hash") == md5_of("771,49199,43-51"));
+  CHECK(got.at("dropped") == "false");
+}
+
+TEST_CASE(
+    "effort: a client that goes on to the ID which the server chose keeps its keys, and is read at no extra cost") {
+  client_hello hello;
+  hello.extensions = {{0, sni(ascii("two.initials.example"))}, {0xFE00, octets(1500, 3)}};
+  const octets stream = message(hello);
+  const auto part = [&](std::size_t from, std::size_t end) {
+    octets frames = quic_sealer::crypto(from, octets(stream.begin() + static_cast<std::ptrdiff_t>(from),
+                                                     stream.begin() + static_cast<std::ptrdiff_t>(end)));
+    if (frames.size() < 1150) frames.resize(1150);
+    return frames;
+  };
+  quic_sealer::initial first, second;
+  second = first;
+  second.destination_id = {9, 8, 7, 6, 5, 4, 3, 2};
+  second.number = 1;
+  const std::vector<traffic::made_frame> sent = {
+      datagram(443, false, quic_sealer::seal(first, part(0, 1100))),
+      datagram(443, false, quic_sealer::seal(second, part(1100, stream.size())))};
+  const answers got = row_of<thrifty>(sent);
+  CHECK(got.at("quic_sni") == "two.initials.example");
+  CHECK(got.at("dropped") == "false");
+}
+
+struct small_buffer : thrifty {
+  static constexpr std::size_t handshake_buffer_bytes = 1024;
+};
+struct one_initial : thrifty {
+  static constexpr std::uint32_t quic_initials = 1;
+};
+TEST_CASE(
+    "a QUIC hello that does not fit into its buffer, or needs more Initials than are opened, is said to be lost") {
+  client_hello hello;
+  hello.extensions = {{0, sni(ascii("large.example"))}, {0xFE00, octets(1500, 3)}};
+  const octets stream = message(hello);
+  quic_sealer::initial p;
+  std::vector<traffic::made_frame> sent;
+  for (std::size_t from = 0; from < stream.size(); from += 1000, ++p.number) {
+    const std::size_t end = std::min(from + 1000, stream.size());
+    octets frames = quic_sealer::crypto(from, octets(stream.begin() + static_cast<std::ptrdiff_t>(from),
+                                                     stream.begin() + static_cast<std::ptrdiff_t>(end)));
+    if (frames.size() < 1150) frames.resize(1150);
+    sent.push_back(datagram(443, false, quic_sealer::seal(p, frames)));
+  }
+  CHECK(row_of<thrifty>(sent).at("quic_sni") == "large.example");
+  CHECK(row_of<thrifty>(sent).at("dropped") == "false");
+  for (const answers& lost : {row_of<small_buffer>(sent), row_of<one_initial>(sent)}) {
+    CHECK(lost.at("quic_sni").empty());
+    CHECK(lost.at("dropped") == "true");
+  }
 }
 
 TEST_CASE("effort: an Initial of 9,000 bytes") {

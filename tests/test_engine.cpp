@@ -216,6 +216,29 @@ TEST_CASE("RST closes at once; a FIN of one side alone does not; flush calls clo
   CHECK(sink.flows[1].why == end_reason::flushed);
 }
 
+TEST_CASE("a closed flow is reported as closed, however late its next packet comes") {
+  for (const bool others : {false, true}) {
+    const auto engine = make_engine<four_groups>();
+    recorder sink;
+    engine->feed(tcp(1, true, 0, fb::tcp_rst), sink);
+    if (others) engine->feed(udp(2, true, 90 * second), sink);
+    engine->feed(tcp(1, true, 100 * second, fb::tcp_syn), sink);
+    CHECK(reasons(sink) == std::vector<end_reason>{end_reason::closed});
+  }
+}
+
+struct long_linger : four_groups {
+  static constexpr std::int64_t tcp_linger_ns = 1000 * second;
+};
+TEST_CASE("a linger longer than the idle timeout ends with the latter") {
+  const auto engine = make_engine<long_linger>();
+  recorder sink;
+  engine->feed(tcp(1, true, 0, fb::tcp_rst), sink);
+  CHECK(engine->tick(start + 60 * second, sink) == 0);
+  CHECK(engine->tick(start + 60 * second + 1, sink) == 1);
+  CHECK(reasons(sink) == std::vector<end_reason>{end_reason::closed});
+}
+
 TEST_CASE("closed flows end a second later while other packets pass") {
   const auto engine = make_engine<four_groups>();
   recorder sink;
@@ -249,6 +272,43 @@ TEST_CASE("user data starts as zero with each flow and stays with it") {
     engine->flush(sink);
     CHECK((reported == 4 || reported == 0));
   }
+}
+
+/// Named like members of the engine's own parts of a flow.
+struct awkward : raw_config {
+  using groups = jj::flow_groups;
+  struct user_data {
+    std::uint32_t record, entries, storage, first_word, sample_chunk, hash, key, packets, marks, list, streams;
+  };
+};
+TEST_CASE("members of user data may have any name") {
+  const auto engine = make_engine<awkward>();
+  engine->feed(udp(1, true, 0), ignore).flow.user().record = 7;
+  const auto fed = engine->feed(udp(1, false, 1), ignore);
+  CHECK(fed.flow.user().record == 7);
+  CHECK(fed.flow.packets() == 2);
+}
+
+struct with_ending : with_data {
+  using groups = jj::type_list<jj::flow_totals, jj::flow_ending>;
+};
+TEST_CASE("flow_ending says in the row what the sink is told") {
+  const auto engine = make_engine<with_ending>();
+  std::vector<std::string> said;
+  const auto sink = [&](const auto& row, const auto&, end_reason why) {
+    said.push_back(row.end_reason);
+    CHECK(said.back() == jj::end_reason_names[static_cast<std::size_t>(why)]);
+  };
+  for (std::uint32_t flow = 0; flow < 20; ++flow) engine->feed(udp(flow, true, flow), sink);  // four are evicted
+  engine->feed(tcp(50, true, 100, fb::tcp_rst), sink);
+  engine->feed(udp(19, true, 200), sink);
+  CHECK(engine->tick(start + 3 * second / 2, sink) == 1);
+  CHECK(engine->feed(udp(51, true, 2 * second), sink).flow.read<jj::flow_ending>().end_reason ==
+        std::string("snapshot"));
+  engine->feed(udp(51, true, 90 * second), sink);
+  engine->flush(sink);
+  for (const char* reason : {"evicted", "snapshot", "closed", "idle", "flushed"})
+    CHECK(std::count(said.begin(), said.end(), reason) > 0);
 }
 
 TEST_CASE("a snapshot is the row of the packets so far, and the flow goes on") {

@@ -464,7 +464,9 @@ TEST_CASE("a long flow that holds a sample gives way for a chunk; one without do
   for (int packet = 0; packet < 5; ++packet) engine->feed(traffic::udp(2, packet % 2 == 0, ++now, 20), ended);
   CHECK(engine->statistics().used_long_states == 2);
   CHECK(engine->statistics().used_chunks == 2);
-  for (const std::uint32_t conversation : {3u, 4u}) engine->feed(traffic::udp(conversation, true, ++now, 20), ended);
+  engine->feed(traffic::udp(3, true, ++now, 20), ended);
+  engine->feed(traffic::udp(3, false, ++now, 0), ended);  // no longer one-sided
+  engine->feed(traffic::udp(4, true, ++now, 20), ended);
   REQUIRE(ended.flows.size() == 1);
   CHECK(ended.flows[0].initiator == traffic::client(2));
   CHECK(ended.flows[0].packets == 5);

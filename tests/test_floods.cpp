@@ -210,6 +210,45 @@ TEST_CASE("long states: one-sided flows end each other and at most as many conve
   CHECK(s.unbroken() == few);
 }
 
+struct tiny_pool : few_long {
+  static constexpr std::size_t long_flows = few + 1;  // as in small presets: hardly more than the conversations take
+};
+TEST_CASE("long states: in a pool with room for one attacker, flows of the attacker end each other") {
+  siege<tiny_pool> s;
+  for (std::uint32_t flow = 0; flow < 100; ++flow)
+    for (unsigned packet = 0; packet < 10; ++packet) s.feed(attack(flow, 0, fb::zeros(1)));
+  CHECK(s.engine->statistics().evicted_for_long_state > 0);
+  CHECK(s.unbroken() + 1 >= few - tiny_pool::long_flows / 4);
+}
+
+struct device : jj::presets::microcontroller {
+  static constexpr jj::link_type link = jj::link_type::raw;
+};
+/// Two conversations and one-sided flows longer than the log, one after the other.
+TEST_CASE("presets::microcontroller: one-sided long flows end no conversation") {
+  const auto engine = std::make_unique<jj::engine<device>>();
+  engine->seed({1, 2});
+  unsigned rows = 0, evicted = 0;
+  const auto sink = [&](const auto&, const auto& flow, jj::end_reason why) {
+    if (flow.packets(jj::fwd) == 0 || flow.packets(jj::bwd) == 0) return;
+    ++rows;
+    evicted += why == jj::end_reason::evicted;
+  };
+  std::uint32_t attacker = 0;
+  for (std::int64_t at = 0; at < 50; ++at) {
+    for (std::uint32_t talk = 0; talk < 2; ++talk)
+      for (std::int64_t packet = 0; packet < 20; ++packet)
+        engine->feed(traffic::tcp(talk, packet % 2 == 0, at * traffic::second + packet), sink);
+    for (unsigned flow = 0; flow < 10; ++flow, ++attacker)
+      for (std::int64_t packet = 0; packet < 17; ++packet)
+        engine->feed(traffic::udp(1000 + attacker, true, at * traffic::second + 500'000'000 + packet), sink);
+  }
+  engine->flush(sink);
+  CHECK(engine->statistics().evicted_for_long_state > 0);
+  CHECK(rows == 2);
+  CHECK(evicted == 0);
+}
+
 TEST_CASE("handshake records: datagrams that look like DNS end each other and no conversation") {
   siege<few_records> s;
   const fb::octets query = fb::octets{0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 'a', 0, 0, 1, 0, 1};

@@ -2,6 +2,10 @@
 // generated code; here are the sizes.
 #include <doctest/doctest.h>
 
+#include <string>
+#include <type_traits>
+#include <vector>
+
 #include "joyfuljay.hpp"
 
 namespace jj = joyfuljay;
@@ -51,6 +55,18 @@ TEST_CASE("sizes of slots, chunks and long states on 64-bit machines") {
   CHECK(jj::engine<tagged>::footprint().slot <= 136);
   CHECK(sizeof(jj::detail::log_chunk) == 64);
   CHECK(jj::detail::log_chunk::entries == 7);
+}
+
+TEST_CASE("parts of one group stand side by side, whatever the list says, so that JSON has one member for them") {
+  using row = jj::engine<with<jj::flow_addresses, jj::flow_groups, jj::tls_texts, jj::splt_sequences>>::row;
+  std::vector<std::string> names;
+  jj::for_each_feature(row{}, [&](const jj::feature_info& feature, const auto&) {
+    if (names.empty() || names.back() != feature.group) names.push_back(feature.group);
+  });
+  CHECK(names == std::vector<std::string>{"flow_meta", "timing", "size", "tcp", "tls", "quic", "ssh", "dns",
+                                          "fingerprint", "entropy", "padding"});
+  using plain = jj::engine<with<jj::size, jj::timing>>::row;
+  CHECK(std::is_same_v<plain, jj::feature_row<jj::size, jj::timing>>);
 }
 
 TEST_CASE("a group that is not selected takes no byte; an accumulator of two groups is held once") {

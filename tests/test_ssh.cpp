@@ -317,6 +317,12 @@ TEST_CASE("encrypted packets are counted beyond four gigabytes, and across every
   }
 }
 
+TEST_CASE("a KEXINIT without a body is the first one all the same") {
+  const octets empty = ssh_packet(20, 0, 0);
+  const answers got = ask(conversation(client_line + empty + kexinit(lists_of("c")) + newkeys, {}));
+  CHECK(got.at("ssh_hassh") == "");
+}
+
 // ---- Beside the others
 
 struct only_ssh : roomy {

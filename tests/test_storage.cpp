@@ -115,7 +115,7 @@ TEST_CASE("differences of times cannot overflow") {
   CHECK(jj::detail::saturating_sum(INT64_MIN, 5) == INT64_MIN + 5);
 }
 
-TEST_CASE("first fragments are remembered by addresses, protocol and id, and the oldest of a set is forgotten") {
+TEST_CASE("first fragments are remembered by addresses, protocol and id, and the oldest is forgotten") {
   jj::detail::fragment_table<4, jj::siphash> table;
   const jj::hash_key secret{1, 2};
   const auto fragment = [](std::uint8_t version, std::uint32_t id, std::int64_t time_ns) {
@@ -144,4 +144,46 @@ TEST_CASE("first fragments are remembered by addresses, protocol and id, and the
   table.remember(secret, fragment(4, 3, 50));  // again: renewed, not doubled
   CHECK(follows(4, 3, 140));
   CHECK(follows(6, 1, 10));
+}
+
+template <class Hash> void check_latest_fragments(const jj::hash_key& secret) {
+  jj::detail::fragment_table<64, Hash> table;
+  const auto fragment = [](std::uint32_t id) {
+    jj::packet p = between(id % 2 == 0 ? 4 : 6, 5, 1000, 9, 53);
+    p.fragment_id = id * 2654435761u;
+    return p;
+  };
+  for (std::uint32_t id = 0; id < 1000; ++id) {
+    table.remember(secret, fragment(id));
+    for (std::uint32_t back = 0; back < 100 && back <= id; ++back) {
+      jj::packet p = fragment(id - back);
+      CHECK(table.complete(secret, p, 100) == (back < 64));
+    }
+  }
+}
+TEST_CASE("exactly the latest first fragments are remembered, whatever the secret and the hash") {
+  check_latest_fragments<jj::siphash>({1, 2});
+  check_latest_fragments<jj::siphash>({0xFEDCBA9876543210, 3});
+  check_latest_fragments<jj::halfsiphash>({1, 2});
+}
+
+/// Everything has one hash.
+struct constant_hash {
+  static std::uint32_t hash(const jj::hash_key&, const std::uint64_t*, std::size_t) { return 7; }
+};
+TEST_CASE("fragments that all share a hash cost a bounded chain, and places come free with age") {
+  jj::detail::fragment_table<100, constant_hash> table;
+  const auto fragment = [](std::uint32_t id) {
+    jj::packet p = between(4, 5, 1000, 9, 53);
+    p.fragment_id = id;
+    return p;
+  };
+  const auto follows = [&](std::uint32_t id) {
+    jj::packet p = fragment(id);
+    return table.complete({}, p, 100);
+  };
+  for (std::uint32_t id = 0; id < 40; ++id) table.remember({}, fragment(id));
+  CHECK(follows(0));
+  CHECK(follows(31));
+  CHECK_FALSE(follows(32));
 }

@@ -4,6 +4,7 @@
 #include <initializer_list>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "joyfuljay.hpp"
 
@@ -88,6 +89,22 @@ TEST_CASE("a text takes characters and literals in order") {
   CHECK(str(text) == "");
   text.append('x');
   CHECK(str(text) == "x");
+}
+
+TEST_CASE("texts become strings and views of strings") {
+  jj::text<8> text;
+  CHECK(text.empty());
+  text.append("name");
+  CHECK_FALSE(text.empty());
+  const std::string_view view = text;
+  const std::string copy = text;
+  CHECK(view == "name");
+  CHECK(view.data() == text.characters);
+  CHECK(copy == std::string(text));
+  const jj::text_view borrowed{text.characters, 2};
+  CHECK(std::string(borrowed) == "na");
+  CHECK(jj::text_view{}.empty());
+  CHECK(std::string_view(jj::text_view{}).empty());
 }
 
 TEST_CASE("a text drops what does not fit and keeps what was there") {

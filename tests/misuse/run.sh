@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# Wrong configurations do not compile, and the compiler says why in a sentence that begins with "joyfuljay: Config::".
+# Wrong configurations do not compile, and the compiler says why in a sentence that begins with "joyfuljay: Config".
 # shellcheck source=tests/checks.sh disable=SC2034,SC2317  # `note` is read by check; functions are called by name
 . "$(dirname "$0")/../checks.sh"
 flags=(-std=c++17 -fsyntax-only "-I$root")
 tried=0
+inherits=': jj::default_config'
+own_group='JOYFULJAY_GROUP(own) JOYFULJAY_FEATURE(int, iat_mean, "", "Named like one of timing.") { return 1; }'
 
 compile() { # COMPILER MEMBER...: an engine with these members of its configuration; what the compiler says is in said
   {
-    printf '%s\n' '#include "joyfuljay.hpp"' 'namespace jj = joyfuljay;' 'struct config : jj::default_config {'
+    printf '%s\n' '#include "joyfuljay.hpp"' 'namespace jj = joyfuljay;' "struct own { $own_group };" "struct config $inherits {"
     printf '  %s\n' "${@:2}"
     printf '%s\n' '};' 'jj::engine<config> engine; using engine_type = jj::engine<config>;' \
       'void feed(const jj::frame& f, void (*use)(const engine_type::row&, void*)) {' \
@@ -15,13 +17,13 @@ compile() { # COMPILER MEMBER...: an engine with these members of its configurat
   } > "$work/config.cpp"
   "$1" "${flags[@]}" "$work/config.cpp" > "$work/said" 2>&1
 }
-refused() { # COMPILER SENTENCE MEMBER...: the sentence is what follows "joyfuljay: Config::"
+refused() { # COMPILER SENTENCE MEMBER...: the sentence is what follows "joyfuljay: Config"
   tried=$((tried + 1))
   if compile "$1" "${@:3}"; then
     echo "compiles: ${*:3}"
     return 1
   fi
-  grep -qF "joyfuljay: Config::$2" "$work/said" && return
+  grep -qF "joyfuljay: Config$2" "$work/said" && return
   echo "no sentence about it: ${*:3}"
   grep -m 5 error "$work/said"
   return 1
@@ -32,10 +34,16 @@ time_ns() { echo "static constexpr std::int64_t $1 = $2;"; }
 
 wrong_configurations() { # COMPILER
   local all_well=0 name
-  must() { refused "$@" || all_well=1; }
+  must() { refused "$1" "::$2" "${@:3}" || all_well=1; }
   compile "$1" || { cat "$work/said" && return 1; }
+  compile "$1" "$(groups own)" || { cat "$work/said" && return 1; }
+  must "$1" 'groups has two features of one name' "$(groups 'jj::timing, own')"
+  must "$1" 'groups must be a list' 'using groups = jj::timing;'
+  inherits='' refused "$1" ' must inherit joyfuljay::default_config' "$(size max_flows 4)" || all_well=1
   must "$1" 'max_flows must be' "$(size max_flows 0)"
   must "$1" 'max_flows must be' "$(size max_flows '(std::size_t{1} << 28)')"
+  must "$1" 'log_chunks, sample_chunks, text_chunks' "$(size long_flows '(std::size_t{1} << 32)')"
+  must "$1" 'max_fragments must be' "$(size max_fragments '(std::size_t{1} << 28)')"
   must "$1" 'sample_packets must be' "$(size sample_packets 0)"
   must "$1" 'sample_packets must be' "$(size sample_packets 1001)"
   must "$1" 'log_chunks must hold' "$(size log_chunks 36)"
