@@ -7570,26 +7570,20 @@ inline std::int64_t saturating_sum(std::int64_t time, std::int64_t span) {
 template <std::size_t Capacity, class Hash> class fragment_table {
  public:
   void remember(const hash_key& secret, const packet& p) {
-    const flow_key key = key_of(p);
-    const std::size_t bucket = bucket_of(secret, key);
-    unsigned sharing = 0;
-    std::uint32_t number = buckets_[bucket];
-    for (; number != 0 && !(at(number).key == key); number = at(number).next) ++sharing;
-    if (number == 0) {
-      if (sharing == max_sharing) return;
-      number = take_oldest(secret);
-      at(number).key = key;
-      at(number).next = buckets_[bucket];
-      buckets_[bucket] = number;
+    place found = find(secret, p);
+    if (found.number == 0) {
+      if (found.sharing == max_sharing) return;
+      found.number = take_oldest(secret);
+      at(found.number).key = found.key;
+      at(found.number).next = buckets_[found.bucket];
+      buckets_[found.bucket] = found.number;
     }
-    entry& e = at(number);
+    entry& e = at(found.number);
     e.time_ns = p.time_ns, e.source_port = p.source_port, e.target_port = p.target_port, e.protocol = p.protocol;
   }
   /// Gives a later fragment the protocol and ports of its first. False: there is none, or it is too old.
   bool complete(const hash_key& secret, packet& p, std::int64_t timeout_ns) const {
-    const flow_key key = key_of(p);
-    std::uint32_t number = buckets_[bucket_of(secret, key)];
-    while (number != 0 && !(at(number).key == key)) number = at(number).next;
+    const std::uint32_t number = find(secret, p).number;
     if (number == 0 || has_passed(p.time_ns, at(number).time_ns, timeout_ns)) return false;
     p.protocol = at(number).protocol;
     p.source_port = at(number).source_port;
@@ -7607,8 +7601,19 @@ template <std::size_t Capacity, class Hash> class fragment_table {
     std::uint16_t source_port, target_port;
     std::uint8_t protocol;
   };
-  static flow_key key_of(const packet& p) {
-    return flow_key::of(p.ip_version, p.fragment_protocol, p.fragment_id, p.source, p.target);
+  struct place {
+    flow_key key;
+    std::size_t bucket;
+    std::uint32_t number;  // 0: not there
+    unsigned sharing;      // entries of the bucket that were passed
+  };
+  JOYFULJAY_OWN_FRAME place find(const hash_key& secret, const packet& p) const {
+    place found = {flow_key::of(p.ip_version, p.fragment_protocol, p.fragment_id, p.source, p.target), 0, 0, 0};
+    found.bucket = bucket_of(secret, found.key);
+    found.number = buckets_[found.bucket];
+    for (; found.number != 0 && !(at(found.number).key == found.key); found.number = at(found.number).next)
+      ++found.sharing;
+    return found;
   }
   static std::size_t bucket_of(const hash_key& secret, const flow_key& key) {
     const std::uint32_t hash = Hash::hash(secret, key.word, key.words());
@@ -9312,31 +9317,28 @@ template <class Config> class engine {
   /// Whether the packet cannot belong to the flow any more.
   static bool ends_before(const flow_type& flow, const packet& p, end_reason& why) {
     const bool is_closed = flow.marked(flow_type::is_closed);
-    if (is_closed) {
-      const bool opening = p.has_tcp_header && (p.tcp_flags & (tcp_flag::syn | tcp_flag::ack)) == tcp_flag::syn;
-      if (opening || Config::tcp_linger_ns == 0 || detail::has_passed(p.time_ns, flow.closed_ns, Config::tcp_linger_ns))
-        return why = end_reason::closed, true;
+    why = is_closed ? end_reason::closed : end_reason::idle;
+    const bool opening = p.has_tcp_header && (p.tcp_flags & (tcp_flag::syn | tcp_flag::ack)) == tcp_flag::syn;
+    if (is_closed && (opening || Config::tcp_linger_ns == 0)) return true;
+    if (Config::expire_while_feeding) {  // as any other packet would have ended it
+      if (p.time_ns > deadline_of(flow)) return true;
+    } else {
+      if (is_closed && detail::has_passed(p.time_ns, flow.closed_ns, Config::tcp_linger_ns)) return true;
+      if (detail::has_passed(p.time_ns, flow.end_ns, Config::idle_timeout_ns)) return true;
     }
-    // Where other packets may have ended the flow, it ends as they would have ended it.
-    const std::int64_t since = Config::expire_while_feeding ? idle_since(flow) : flow.end_ns;
-    if (detail::has_passed(p.time_ns, since, Config::idle_timeout_ns))
-      return why = is_closed ? end_reason::closed : end_reason::idle, true;
     if (Config::active_timeout_ns > 0 && detail::has_passed(p.time_ns, flow.start_ns, Config::active_timeout_ns))
       return why = end_reason::active, true;
     if (flow.total_packets() >= Config::flow_packet_limit) return why = end_reason::full, true;
     return false;
   }
   /// By the largest time of the flow, unless the clock has stepped back by more than the timeout since.
+  /// The last moment that does not end a flow, by its largest time or, when the clock has stepped back too far behind
+  /// that, by the time of its last packet. Nothing lingers longer than it may be idle.
   static std::int64_t deadline_of(const flow_type& flow) {
-    const std::int64_t idle = detail::saturating_sum(idle_since(flow), Config::idle_timeout_ns);
-    if (!flow.marked(flow_type::is_closed)) return idle;
-    const std::int64_t closed = detail::saturating_sum(not_ahead(flow.closed_ns, flow), Config::tcp_linger_ns);
-    return closed < idle ? closed : idle;
-  }
-  static std::int64_t idle_since(const flow_type& flow) { return not_ahead(flow.end_ns, flow); }
-  /// A time of the flow, or that of its last packet when the clock has stepped back too far behind it.
-  static std::int64_t not_ahead(std::int64_t time_ns, const flow_type& flow) {
-    return is_ahead(time_ns, flow.last_ns) ? flow.last_ns : time_ns;
+    const bool lingers = flow.marked(flow_type::is_closed) && Config::tcp_linger_ns < Config::idle_timeout_ns;
+    std::int64_t since = lingers ? flow.closed_ns : flow.end_ns;
+    if (is_ahead(since, flow.last_ns)) since = flow.last_ns;
+    return detail::saturating_sum(since, lingers ? Config::tcp_linger_ns : Config::idle_timeout_ns);
   }
   static bool is_ahead(std::int64_t time_ns, std::int64_t now_ns) {
     return detail::has_passed(time_ns, now_ns, Config::idle_timeout_ns);

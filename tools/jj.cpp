@@ -47,10 +47,10 @@ namespace jj = joyfuljay;
 // capture does not need is never touched. The groups of connection come last: see record_store.
 
 struct tool_config : jj::default_config {
-  using groups =
-      jj::type_list<jj::flow_identifier, jj::flow_meta, jj::timing, jj::gap_sequences, jj::splt_sequences, jj::size,
-                    jj::tcp, jj::tls, jj::tls_texts, jj::quic, jj::quic_texts, jj::ssh, jj::dns, jj::fingerprint,
-                    jj::entropy, jj::padding, jj::handshake_state, jj::connection, jj::connection_truncation>;
+  using groups = jj::type_list<jj::flow_identifier, jj::flow_meta, jj::timing, jj::gap_sequences, jj::splt_sequences,
+                               jj::size, jj::tcp, jj::tls, jj::tls_texts, jj::quic, jj::quic_texts, jj::ssh, jj::dns,
+                               jj::fingerprint, jj::entropy, jj::padding, jj::handshake_state, jj::flow_ending,
+                               jj::connection, jj::connection_truncation>;
   struct user_data {
     std::uint64_t number;  // in order of creation
   };
@@ -162,7 +162,7 @@ const char usage[] =
     "            anonymization_salt (text),\n"
     "            graph_steps_millions (after which betweenness of a very large graph is given up),\n"
     "            sort_memory_mb (of records that wait to be sorted; what is more waits in a temporary file)\n"
-    "--all adds the raw sequences, the strings behind JA3 and the group handshake.\n"
+    "--all adds the raw sequences, the strings behind JA3, and the groups handshake and ending.\n"
     "--unsorted writes records as flows end, without waiting for the end of the file.\n"
     "--jobs N shares the flows among N threads with an engine each. The records are the same, but with --unsorted "
     "their\n"
@@ -390,7 +390,8 @@ class column_filter {
     if (starts("splt")) return chosen.include_splt;
     if (name == "iat_sequence" || name == "timestamp_sequence") return chosen.include_sequences;
     if (name == "ja3_str" || name == "ja3s_str" || name == "quic_ja3_str") return chosen.all;
-    if (std::strcmp(feature.group, "handshake") == 0) return chosen.all || !chosen.groups.empty();
+    if (std::strcmp(feature.group, "handshake") == 0 || std::strcmp(feature.group, "ending") == 0)
+      return chosen.all || !chosen.groups.empty();
     if (is_graph_metric(name)) return chosen.include_graph;
     return true;
   }

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The command line as its users meet it: run.sh JJ MAKE_CAPTURE
+# The command line as its users meet it: run.sh JJ MAKE_CAPTURE [TRAINING_ROWS]
 # shellcheck source=tests/checks.sh disable=SC2317  # the functions are called by name
 . "$(dirname "$0")/../checks.sh"
-jj=$1
+jj=$1 training_rows=${3:-}
 "$2" "$work/made.pcap" 2 || exit 1
 cd "$work" || exit 1
 
@@ -140,7 +140,7 @@ groups = ["flow_meta", "timing", "size", "tcp", "tls", "quic", "ssh", "dns", "fi
 names = [(f["group"], f["name"]) for f in json.load(open("list.json"))["features"]]
 for plain, full in zip(open("out"), open("all")):
     plain, full = json.loads(plain), json.loads(full)
-    assert list(plain) == groups and list(full) == groups[:-1] + ["handshake"] + groups[-1:]
+    assert list(plain) == groups and list(full) == groups[:-1] + ["handshake", "ending"] + groups[-1:]
     assert [(g, n) for g in full for n in full[g]] == names
     assert "iat_sequence" in full["timing"] and "iat_sequence" not in plain["timing"]
     assert isinstance(plain["timing"]["splt"], list) and len(plain["flow_meta"]["flow_id"]) == 32'
@@ -361,6 +361,21 @@ assert [row["name"] for row in csv.DictReader(open("list.csv", newline=""))] == 
 assert re.findall(r"^  (\w+) \(", open("list.txt").read(), re.M) == names
 assert [line.split(" | ")[1] for line in open("list.md").read().splitlines()[2:]] == names'
 }
+as_trained() { # what a preset says is what jj says, where neither lacks room; a vector has the numbers, as floats
+  [ -n "$training_rows" ] || { note="skipped, examples are not built" && return; }
+  "$training_rows" made.pcap > rows.csv && extract --format csv made.pcap > jj.csv && python '
+import csv, struct
+def narrow(text):
+    return struct.unpack("f", struct.pack("f", {"true": 1, "false": 0}.get(text.lower()) if text.isalpha() else float(text)))[0]
+rows, wide = (list(csv.DictReader(open(name, newline=""))) for name in ("rows.csv", "jj.csv"))
+names = [name for name in rows[0] if name in wide[0]]
+assert len(names) > 150 and len(rows) > 30, (len(names), len(rows))
+tables = [sorted([narrow(row[name]) for name in names] for row in table) for table in (rows, wide)]
+for ours, theirs in zip(*tables):
+    assert ours == theirs, [(n, a, b) for n, a, b in zip(names, ours, theirs) if a != b]
+assert len(tables[0]) == len(tables[1])' && note="$(wc -l < rows.csv) lines" &&
+    ! "$training_rows" made.pcap nowhere.pcap > rows.csv 2> err && grep -q 'nowhere.pcap' err && grep -q '^schema [0-9a-f]\{16\}:' err
+}
 footprint() { # the tables in README are what it prints
   "$jj" footprint > out && grep -q '^| flow_meta, timing, size, tcp ' out && grep -q '^| chunks ' out &&
     { [ "$(getconf LONG_BIT)" != 64 ] ||
@@ -386,12 +401,12 @@ for title, size, body in tables:
 version() {
   "$jj" --version | grep -qE '^jj [0-9]+\.[0-9]+\.[0-9]+$' && "$jj" --help > out && grep -q '^usage: jj extract' out &&
     cmp out <("$jj" extract --help) && cmp out <("$jj" features -h) &&
-    grep -q -- '--all adds .* the strings behind JA3 and the group handshake' out
+    grep -q -- '--all adds .* the strings behind JA3, and the groups handshake and ending' out
 }
 
 for name in wrong_use options_of_other_commands spellings unreadable one_unreadable_among_others damaged damaged_among_others full_disk output_is_input standard_input \
   pcapng passed_over two_files order temporary_file jobs jobs_unsorted jobs_summary json_lines csv one_csv_header groups connection settings settings_change_nothing_else \
-  unknown_link_type sample no_memory summary catalogue footprint layout version; do
+  unknown_link_type sample no_memory summary catalogue as_trained footprint layout version; do
   check $name python3
 done
 exit $((failed > 0))

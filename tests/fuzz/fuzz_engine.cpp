@@ -16,10 +16,10 @@ namespace jj = joyfuljay;
 namespace {
 
 struct everything : jj::default_config {
-  using groups =
-      jj::type_list<jj::flow_identifier, jj::flow_meta, jj::timing, jj::gap_sequences, jj::splt_sequences, jj::size,
-                    jj::tcp, jj::tls, jj::tls_texts, jj::quic, jj::quic_texts, jj::ssh, jj::dns, jj::fingerprint,
-                    jj::entropy, jj::padding, jj::handshake_state, jj::connection, jj::connection_truncation>;
+  using groups = jj::type_list<jj::flow_identifier, jj::flow_meta, jj::timing, jj::gap_sequences, jj::splt_sequences,
+                               jj::size, jj::tcp, jj::tls, jj::tls_texts, jj::quic, jj::quic_texts, jj::ssh, jj::dns,
+                               jj::fingerprint, jj::entropy, jj::padding, jj::handshake_state, jj::flow_ending,
+                               jj::connection, jj::connection_truncation>;
   using snapshot_packets = jj::packet_numbers<1, 4>;
   static constexpr std::size_t max_flows = 5;
   static constexpr std::size_t sample_packets = 8;

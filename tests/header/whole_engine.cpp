@@ -10,10 +10,10 @@ struct everything : jj::default_config {
 #ifdef FOUR_GROUPS
   using groups = jj::type_list<jj::flow_meta, jj::timing, jj::size, jj::tcp>;
 #else
-  using groups =
-      jj::type_list<jj::flow_identifier, jj::flow_meta, jj::timing, jj::gap_sequences, jj::splt_sequences, jj::size,
-                    jj::tcp, jj::tls, jj::tls_texts, jj::quic, jj::quic_texts, jj::ssh, jj::dns, jj::fingerprint,
-                    jj::entropy, jj::padding, jj::handshake_state, jj::connection, jj::connection_truncation>;
+  using groups = jj::type_list<jj::flow_identifier, jj::flow_meta, jj::timing, jj::gap_sequences, jj::splt_sequences,
+                               jj::size, jj::tcp, jj::tls, jj::tls_texts, jj::quic, jj::quic_texts, jj::ssh, jj::dns,
+                               jj::fingerprint, jj::entropy, jj::padding, jj::handshake_state, jj::flow_ending,
+                               jj::connection, jj::connection_truncation>;
 #endif
   struct user_data {
     unsigned char verdict;
