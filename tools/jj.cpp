@@ -1239,7 +1239,7 @@ void print_footprints() {
   print_footprint<jj::presets::microcontroller>("presets::microcontroller");
   print_footprint<jj::presets::gateway>("presets::gateway");
   print_footprint<jj::presets::router>("presets::router");
-  print_footprint<tool_config>("this program");
+  print_footprint<tool_config>("jj");
 
   constexpr jj::engine_footprint f = jj::engine<jj::presets::router>::footprint();
   std::printf(

@@ -41,7 +41,7 @@ measure() { # TARGET PRESET COMPILER FLAG...
   echo "| $target | $preset | $flash | $whole | $((text - flash)) | $ram |"
 }
 
-echo "| target | preset | flash | with libgcc | JSON and CSV instead of the vector | RAM |"
+echo "| target | preset | flash | linked with libgcc | more with JSON and CSV | RAM |"
 echo "| --- | --- | ---: | ---: | ---: | ---: |"
 for target; do
   read -r -a compiler <<< "$(compiler_of "$target")"
