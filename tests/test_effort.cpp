@@ -182,7 +182,7 @@ TEST_CASE(
   CHECK(got.at("dropped") == "false");
 }
 
-struct small_buffer : thrifty {
+struct short_buffer : thrifty {
   static constexpr std::size_t handshake_buffer_bytes = 1024;
 };
 struct one_initial : thrifty {
@@ -204,7 +204,7 @@ TEST_CASE(
   }
   CHECK(row_of<thrifty>(sent).at("quic_sni") == "large.example");
   CHECK(row_of<thrifty>(sent).at("dropped") == "false");
-  for (const answers& lost : {row_of<small_buffer>(sent), row_of<one_initial>(sent)}) {
+  for (const answers& lost : {row_of<short_buffer>(sent), row_of<one_initial>(sent)}) {
     CHECK(lost.at("quic_sni").empty());
     CHECK(lost.at("dropped") == "true");
   }

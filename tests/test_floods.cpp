@@ -221,12 +221,12 @@ TEST_CASE("long states: in a pool with room for one attacker, flows of the attac
   CHECK(s.unbroken() + 1 >= few - tiny_pool::long_flows / 4);
 }
 
-struct device : jj::presets::microcontroller {
+struct small_device : jj::presets::microcontroller {
   static constexpr jj::link_type link = jj::link_type::raw;
 };
 /// Two conversations and one-sided flows longer than the log, one after the other.
 TEST_CASE("presets::microcontroller: one-sided long flows end no conversation") {
-  const auto engine = std::make_unique<jj::engine<device>>();
+  const auto engine = std::make_unique<jj::engine<small_device>>();
   engine->seed({1, 2});
   unsigned rows = 0, evicted = 0;
   const auto sink = [&](const auto&, const auto& flow, jj::end_reason why) {
