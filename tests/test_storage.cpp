@@ -153,13 +153,15 @@ template <class Hash> void check_latest_fragments(const jj::hash_key& secret) {
     p.fragment_id = id * 2654435761u;
     return p;
   };
-  for (std::uint32_t id = 0; id < 1000; ++id) {
+  unsigned wrong = 0;
+  for (std::uint32_t id = 0; id < 300; ++id) {
     table.remember(secret, fragment(id));
-    for (std::uint32_t back = 0; back < 100 && back <= id; ++back) {
+    for (std::uint32_t back = 0; back < 80 && back <= id; back += 3) {
       jj::packet p = fragment(id - back);
-      CHECK(table.complete(secret, p, 100) == (back < 64));
+      wrong += table.complete(secret, p, 100) != (back < 64);
     }
   }
+  CHECK(wrong == 0);
 }
 TEST_CASE("exactly the latest first fragments are remembered, whatever the secret and the hash") {
   check_latest_fragments<jj::siphash>({1, 2});
