@@ -452,9 +452,10 @@ struct default_config {
   static constexpr link_type link = link_type::ethernet;  ///< or per_frame, which compiles the code of all link types
 
   // When flows end (SEMANTICS: flow_timeout, active_timeout, tcp_linger, fragment_timeout, burst_threshold_ms).
-  static constexpr std::int64_t idle_timeout_ns = 60'000'000'000;      ///< silence that ends a flow
-  static constexpr std::int64_t active_timeout_ns = 0;                 ///< age that ends a flow; 0: never
-  static constexpr std::int64_t tcp_linger_ns = 1'000'000'000;         ///< a closed flow still takes stragglers so long
+  static constexpr std::int64_t idle_timeout_ns = 60'000'000'000;  ///< silence that ends a flow
+  static constexpr std::int64_t active_timeout_ns = 0;             ///< age that ends a flow; 0: never
+  static constexpr std::int64_t tcp_linger_ns = 1'000'000'000;     ///< a closed flow takes stragglers so long, if it is
+                                                                   ///< not idle before
   static constexpr std::int64_t fragment_timeout_ns = 30'000'000'000;  ///< how long a first fragment is remembered
   static constexpr std::int64_t burst_threshold_ns = 50'000'000;       ///< a gap of at least this parts two bursts
   static constexpr std::uint32_t flow_packet_limit = 0xFFFFFFFF;  ///< packets that end a flow: counters have 32 bits
