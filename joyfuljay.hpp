@@ -7593,7 +7593,9 @@ template <std::size_t Capacity, class Hash> class fragment_table {
   }
 
  private:
-  static constexpr unsigned max_sharing = 32;  // datagrams under one hash; with a secret key there are not that many
+  // Datagrams under one hash; with a secret key there are not that many. Beyond them none is added to the chain until
+  // others, under other hashes, have taken the places of its oldest.
+  static constexpr unsigned max_sharing = 32;
 
   struct entry {
     flow_key key;  // word[0] is never 0 in use, because it holds the IP version

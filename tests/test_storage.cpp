@@ -173,7 +173,7 @@ TEST_CASE("exactly the latest first fragments are remembered, whatever the secre
 struct constant_hash {
   static std::uint32_t hash(const jj::hash_key&, const std::uint64_t*, std::size_t) { return 7; }
 };
-TEST_CASE("fragments that all share a hash cost a bounded chain, and places come free with age") {
+TEST_CASE("fragments that all share a hash cost a bounded chain: beyond it no further one is remembered") {
   jj::detail::fragment_table<100, constant_hash> table;
   const auto fragment = [](std::uint32_t id) {
     jj::packet p = between(4, 5, 1000, 9, 53);
