@@ -59,9 +59,11 @@ worst() {
     "${counted[@]}" "$work/worst" --callgrind "$work/dump" || return 1
   note="no packet over its limit"
 }
-check damage c++
+check_beside damage c++
 check damage_32_bits clang++
-check soak c++
-check threads c++
+check_others
+check_beside threads c++
 check worst c++ valgrind
+check_others
+check soak c++  # alone: it times packets
 exit $((failed > 0))
