@@ -28,7 +28,7 @@
 //
 // Memory and time
 //
-//   A packet of a young flow updates a slot of 128 bytes and appends 9 bytes to the flow's log; features are computed
+//   A packet of a young flow updates a slot of 120 bytes and appends 9 bytes to the flow's log; features are computed
 //   when the flow is reported or read. A flow beyond `sample_packets` is promoted to a long-flow state, whose sketches
 //   keep stated error bounds. `engine<my_config>::footprint()` has every byte of a configuration, `tools/bench.cpp`
 //   measures its speed.
@@ -1346,18 +1346,16 @@ class shannon_entropy {
  public:
   /// So many items, spread evenly over so many values, of which there are never more than items.
   void add(std::uint64_t count, std::uint64_t values = 1) {
-    total_ += count;
     if (values > count) values = count;
     if (values <= 1 && count < few)
       ++few_counts_[count];
     else
       minus_ += product(count, logarithm(count) - logarithm(values));
   }
-  std::uint64_t total() const { return total_; }
-  /// n H in units of 2^-58 bits; 0 for nothing or a single value.
-  wide<2> scaled() const {
-    if (total_ == 0) return {};
-    wide<2> result = product(total_, logarithm(total_)), less = minus_;
+  /// n H in units of 2^-58 bits, n being the sum of all counts; 0 for nothing or a single value.
+  wide<2> scaled(std::uint64_t total) const {
+    if (total == 0) return {};
+    wide<2> result = product(total, logarithm(total)), less = minus_;
     for (unsigned count = 2; count < few; ++count)
       if (few_counts_[count] != 0) less += product(std::uint64_t{few_counts_[count]} * count, logarithm(count));
     if (result < less) return {};  // rounding, with values spread over fractions
@@ -1368,7 +1366,6 @@ class shannon_entropy {
  private:
   static constexpr std::uint64_t few = 32;
   wide<2> minus_ = {};
-  std::uint64_t total_ = 0;
   std::uint32_t few_counts_[few] = {};  // how many values had this count
 };
 
@@ -1879,10 +1876,11 @@ class variety_sketch {
       hashed_[hash(length) / 32] |= std::uint32_t{1} << hash(length) % 32;
   }
   std::uint64_t distinct() const { return distinct_among(0, jumbo) + distinct_jumbo(); }
+  static constexpr std::uint64_t fine = 64;  ///< parts of a packet, so that scaling does not round
 
   /// A counter that holds little but its own length counts as that length. What is left in a bucket is spread evenly
   /// over its other lengths; what is left of jumbo lengths, which may be counted in a neighbour's bucket, over all of
-  /// those.
+  /// those. In parts of a packet.
   shannon_entropy entropy(const length_sketch& lengths, const mode_sketch& modes) const {
     const std::uint64_t scale = lengths.total();  // not the flow's packets: counters may have been halved
     own_sizes own;
@@ -1908,7 +1906,6 @@ class variety_sketch {
  private:
   static constexpr unsigned hashed_bits_log2 = 10;
   static constexpr std::uint32_t jumbo = 1536, hashed_bits = 1u << hashed_bits_log2;
-  static constexpr std::uint64_t fine = 64;  // a packet in parts, so that scaling does not round
 
   /// The lengths of the mode counters, ascending.
   struct own_sizes {
@@ -1973,15 +1970,13 @@ class byte_histogram {
   static constexpr std::size_t groups = 8;  ///< of 32 byte values
 
   void clear() { *this = {}; }
-  void add(bytes sample) {
-    for (std::size_t at = 0; at < sample.length; ++at) ++counts_[sample.data[at]];
-    if (sample.length < 96) {  // about where looking through all counts becomes cheaper
-      for (std::size_t at = 0; at < sample.length; ++at)
-        present_[sample.data[at] / 32] |= std::uint32_t{1} << sample.data[at] % 32;
-    } else {
-      for (std::size_t group = 0; group < groups; ++group)
-        for (unsigned four = 0; four < 32; four += 4) present_[group] |= four_present(group * 32 + four) << four;
-    }
+  /// Counts a piece; after the last one, find_present().
+  void add(bytes piece) {
+    for (std::size_t at = 0; at < piece.length; ++at) ++counts_[piece.data[at]];
+  }
+  void find_present() {
+    for (std::size_t group = 0; group < groups; ++group)
+      for (unsigned four = 0; four < 32; four += 4) present_[group] |= four_present(group * 32 + four) << four;
   }
   std::uint32_t count(std::size_t byte) const { return counts_[byte]; }
   /// Which bytes of a group occur.
@@ -4234,6 +4229,12 @@ struct handshake_slot : std::conditional_t<Streams, stream_positions, no_streams
   bool handshake_marked(std::uint8_t mark) const { return (handshake_marks & mark) != 0; }
 };
 
+/// The number of something that cannot but be there. No member of a template, whose whole name an assertion would hold.
+inline std::uint32_t existing(std::uint32_t number) {
+  JOYFULJAY_ASSERT(number != 0);
+  return number;
+}
+
 /// Numbers from 1 to Capacity, handed out and taken back. `link` is the caller's array, which also chains what is in
 /// use.
 template <std::size_t Capacity> class number_pool {
@@ -5662,9 +5663,11 @@ struct payload_sample {
       if (group >= 1 && group < 4) printable_bytes += bytes_of_group;
       if (group >= 4) high_bytes += bytes_of_group;
     }
-    both_information = together.scaled();
+    both_information = together.scaled(std::uint64_t{sampled[fwd]} + sampled[bwd]);
     for (const direction dir : {fwd, bwd})
-      sample_information[dir] = is_mixed ? alone[dir].scaled() : sampled[dir] != 0 ? both_information : wide<2>{};
+      sample_information[dir] = is_mixed            ? alone[dir].scaled(sampled[dir])
+                                : sampled[dir] != 0 ? both_information
+                                                    : wide<2>{};
   }
 
  private:
@@ -5872,10 +5875,10 @@ struct length_variety {
   wide<2> length_information;  ///< entropy times `length_total`, as shannon_entropy::scaled gives it
   std::uint64_t length_total;
 
-  void take(const shannon_entropy& entropy, std::uint64_t distinct) {
+  void take(const shannon_entropy& entropy, std::uint64_t total, std::uint64_t distinct) {
     distinct_lengths = distinct;
-    length_information = entropy.scaled();
-    length_total = entropy.total();
+    length_information = entropy.scaled(total);
+    length_total = total;
   }
 
   template <class Config> struct exact {
@@ -5890,7 +5893,7 @@ struct length_variety {
         while (end < sorted.used && sorted.keys[end] >> 32 == sorted.keys[begin] >> 32) ++end;
         entropy.add(end - begin);
       }
-      variety.take(entropy, distinct);
+      variety.take(entropy, sorted.used, distinct);
     }
   };
   struct sketch {
@@ -5900,7 +5903,8 @@ struct length_variety {
     template <class Flow, class Forms>
     JOYFULJAY_OWN_FRAME void answer(length_variety& variety, const Flow&, const Forms& forms) const {
       const auto& lengths = static_cast<const length_quantiles::sketch&>(forms);
-      variety.take(seen.entropy(lengths.lengths_seen, lengths.modes), seen.distinct());
+      variety.take(seen.entropy(lengths.lengths_seen, lengths.modes), lengths.lengths_seen.total() * seen.fine,
+                   seen.distinct());
     }
   };
 };
@@ -7776,7 +7780,7 @@ template <class User> struct user_part<User, true> : User {
   User& caller_data() { return *this; }
 };
 
-/// One open flow. 128 bytes for flow_meta, timing, size and tcp.
+/// One open flow. 120 bytes for flow_meta, timing, size and tcp.
 template <class Config, bool KeepsLog, class Handshake, class Live> struct flow_slot;
 template <class Config, bool KeepsLog, class Handshake, class... Live>
 struct flow_slot<Config, KeepsLog, Handshake, type_list<Live...>>
@@ -7787,7 +7791,6 @@ struct flow_slot<Config, KeepsLog, Handshake, type_list<Live...>>
   flow_key key;
   std::int64_t start_ns, end_ns, last_ns, closed_ns;  // end: the largest time; last: of the last packet
   std::uint32_t packets[2];
-  std::uint32_t newer, older;  // neighbours in the list
 
   static constexpr std::uint8_t initiator_is_second = 1, is_ethernet = 2, is_closed = 4, is_long = 8,
                                 fin_seen = 16;  // 16, 32
@@ -8870,7 +8873,7 @@ template <class Engine> class flow_view {
 /// Bytes of an engine, by what they are for.
 struct engine_footprint {
   std::size_t engine;                                      ///< sizeof: everything
-  std::size_t slot, index;                                 ///< of one flow
+  std::size_t slot, index;                                 ///< of one flow; its neighbours in a list count as index
   std::size_t chunk;                                       ///< of one log chunk, its link included
   std::size_t long_state;                                  ///< of one long flow
   std::size_t flow_slots, chunks, long_states, fragments;  ///< how many of each
@@ -9024,7 +9027,7 @@ template <class Config> class engine {
   static constexpr engine_footprint footprint() {
     return {sizeof(engine),
             sizeof(flow_type),
-            2 * sizeof(std::uint32_t),
+            2 * sizeof(std::uint32_t) + sizeof(neighbours),
             uses_chunks ? sizeof(chunk_type) + sizeof(std::uint32_t) : 0,
             keeps_log ? sizeof(long_type) + sizeof(std::uint32_t) : 0,
             Config::max_flows,
@@ -9234,11 +9237,6 @@ template <class Config> class engine {
   // ---- 15.2 Finding a flow: chains over words of slot number and hash tag, outside the slots
 
   flow_type& slot(std::uint32_t number) { return slots_[number - 1]; }
-  /// The number of a flow that cannot but be there.
-  static std::uint32_t existing(std::uint32_t number) {
-    JOYFULJAY_ASSERT(number != 0);
-    return number;
-  }
 
   static std::size_t bucket_of(std::uint32_t hash) {
     return static_cast<std::size_t>(static_cast<std::uint64_t>(hash) * Config::max_flows >> 32);
@@ -9261,7 +9259,7 @@ template <class Config> class engine {
   }
   void leave_index(std::uint32_t number) {
     std::uint32_t* word = &heads_[bucket_of(slot(number).hash)];
-    for (std::uint32_t other; (other = *word & slot_mask) != number;) word = &next_[existing(other) - 1];
+    for (std::uint32_t other; (other = *word & slot_mask) != number;) word = &next_[detail::existing(other) - 1];
     *word = next_[number - 1];
   }
 
@@ -9273,6 +9271,11 @@ template <class Config> class engine {
   static constexpr std::size_t holdings = reads_handshakes ? 8 : keeps_log ? 4 : samples_payload ? 2 : 1;
   struct flow_list {
     std::uint32_t oldest, newest, flows;
+  };
+  /// Of a flow in its list, 0 for none. Outside the slots: a packet changes those of two other flows, whose slots would
+  /// have to be fetched for it, a fifth of its time in a table that does not fit the caches.
+  struct neighbours {
+    std::uint32_t newer, older;
   };
 
   std::size_t list_of(const flow_type& flow) const {
@@ -9299,19 +9302,22 @@ template <class Config> class engine {
     flow_type& flow = slot(number);
     flow.list = static_cast<std::uint8_t>(list_of(flow));
     flow_list& list = lists_[flow.list];
-    flow.newer = 0;
-    flow.older = list.newest;
-    (list.newest != 0 ? slot(list.newest).newer : list.oldest) = number;
-    list.newest = number;
+    const std::uint32_t older = list.newest;
     ++list.flows;
+    list.newest = number;
+    neighbours_[number] = {0, older};
+    neighbours_[older].newer = number;
+    if (older == 0) list.oldest = number;
     const std::int64_t deadline = deadline_of(flow);
     if (deadline < next_deadline_) next_deadline_ = deadline;
   }
   void unlink(std::uint32_t number) {
-    const flow_type& flow = slot(number);
-    flow_list& list = lists_[flow.list];
-    (flow.older != 0 ? slot(flow.older).newer : list.oldest) = flow.newer;
-    (flow.newer != 0 ? slot(flow.newer).older : list.newest) = flow.older;
+    flow_list& list = lists_[slot(number).list];
+    const neighbours between = neighbours_[number];
+    neighbours_[between.older].newer = between.newer;
+    neighbours_[between.newer].older = between.older;
+    if (between.older == 0) list.oldest = between.newer;
+    if (between.newer == 0) list.newest = between.older;
     --list.flows;
   }
 
@@ -9402,7 +9408,7 @@ template <class Config> class engine {
     std::uint32_t number = oldest_of(closed, closed, wanted);
     if (number == 0 && are_too_many(one_sided, wanted)) number = oldest_of(one_sided, one_sided, wanted);
     if (number == 0) number = oldest_of(one_sided, two_sided, wanted);
-    return existing(number);
+    return detail::existing(number);
   }
   bool are_too_many(kind what, holding wanted) const {
     std::size_t all = 0, holders = 0;
@@ -9744,8 +9750,10 @@ template <class Config> class engine {
     byte_histogram& counts = workspace_.histograms[0];
     count_sample(had, last_chunk, counts);
     counts.add(piece);
+    counts.find_present();
     counts.write_coded(sample_words(last_chunk));
   }
+  /// Of a raw sample, which bytes are present remains to be found.
   void count_sample(std::size_t length, std::uint32_t last_chunk, byte_histogram& counts) {
     counts.clear();
     if (length > most_raw) return counts.add_coded(sample_words(last_chunk));
@@ -9774,8 +9782,11 @@ template <class Config> class engine {
     };
   }
   JOYFULJAY_OWN_FRAME void answer_sample(const payload_sample::head& head, payload_sample& sample) {
-    for (const direction dir : {fwd, bwd})
-      count_sample(head.sampled_bytes[dir], head.sample_chunk[dir], workspace_.histograms[dir]);
+    for (const direction dir : {fwd, bwd}) {
+      const std::size_t length = head.sampled_bytes[dir];
+      count_sample(length, head.sample_chunk[dir], workspace_.histograms[dir]);
+      if (length != 0 && length <= most_raw) workspace_.histograms[dir].find_present();
+    }
     sample.answer(workspace_.histograms, head, workspace_.alone, workspace_.together);
   }
   template <class Summary, class... Sample>
@@ -9927,7 +9938,8 @@ template <class Config> class engine {
   alignas(uses_chunks ? 64 : alignof(chunk_type)) chunk_type chunks_[chunk_capacity] = {};
   long_type long_states_[long_capacity] = {};
   std::uint32_t heads_[Config::max_flows] = {};
-  std::uint32_t next_[Config::max_flows] = {};  // in the index, or in the pool of free slots
+  std::uint32_t next_[Config::max_flows] = {};         // in the index, or in the pool of free slots
+  neighbours neighbours_[Config::max_flows + 1] = {};  // by number; the first is written and never read
   std::uint32_t chunk_links_[chunk_capacity] = {};
   std::uint32_t long_links_[long_capacity] = {};
   fragments_type fragments_ = {};

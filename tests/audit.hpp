@@ -38,9 +38,9 @@ template <class Config> struct engine_audit<engine<Config>> {
     for (std::size_t at = 0; at < audited::kinds * audited::holdings; ++at) {
       const std::size_t before = flows_.size();
       std::uint32_t older = 0;
-      for (std::uint32_t number = engine_.lists_[at].oldest; number != 0; number = engine_.slot(number).newer) {
+      for (std::uint32_t number = engine_.lists_[at].oldest; number != 0; number = engine_.neighbours_[number].newer) {
         const flow_type& flow = engine_.slot(number);
-        if (flow.older != older || flow.list != at) return "a list is not linked both ways";
+        if (engine_.neighbours_[number].older != older || flow.list != at) return "a list is not linked both ways";
         if (engine_.list_of(flow) != at) return "a flow is in the wrong list";
         if (flow.total_packets() == 0) return "an open flow has no packet";
         if (flows_.size() == Config::max_flows) return "a list has a loop";

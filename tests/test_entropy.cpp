@@ -42,8 +42,9 @@ double entropy_of(const std::vector<std::uint64_t>& counts) {
 }
 double our_entropy(const std::vector<std::uint64_t>& counts) {
   jj::shannon_entropy sum;
-  for (const std::uint64_t c : counts) sum.add(c);
-  return jj::entropy_bits(sum.scaled(), sum.total());
+  std::uint64_t total = 0;
+  for (const std::uint64_t c : counts) sum.add(c), total += c;
+  return jj::entropy_bits(sum.scaled(total), total);
 }
 bool close(double got, double wanted) { return std::fabs(got - wanted) <= 1e-9 * std::fabs(wanted); }
 
@@ -110,8 +111,8 @@ TEST_CASE("items spread over values count as that many values with equal counts"
   spread.add(44);
   for (int value = 0; value < 6; ++value) single.add(100);
   single.add(44);
-  CHECK(jj::entropy_bits(spread.scaled(), spread.total()) ==
-        doctest::Approx(jj::entropy_bits(single.scaled(), single.total())).epsilon(1e-14));
+  CHECK(jj::entropy_bits(spread.scaled(644), 644) ==
+        doctest::Approx(jj::entropy_bits(single.scaled(644), 644)).epsilon(1e-14));
 }
 
 // ---- Coded histograms --------------------------------------------------------------------------------------------
@@ -155,11 +156,13 @@ TEST_CASE("a coded histogram reads back, and adds to what is there") {
       const octets first = random_sample(random, length), second = random_sample(random, 100);
       jj::byte_histogram counts{}, again{};
       counts.add(view(first));
+      counts.find_present();
       if (length != 0) add_coded(again, coded(counts, length));
       for (unsigned byte = 0; byte < 256; ++byte) REQUIRE(again.count(byte) == counts.count(byte));
       if (length + 100 > 65535) continue;
       jj::byte_histogram more{};
       more.add(view(second));
+      more.find_present();
       add_coded(again, coded(more, 100));
       for (unsigned byte = 0; byte < 256; ++byte) REQUIRE(again.count(byte) == counts.count(byte) + more.count(byte));
     }

@@ -163,8 +163,6 @@ template <class Config> void print_slot(const std::string& title) {
   rows.add("last_ns", &slot::last_ns, "time of the last packet");
   rows.add("closed_ns", &slot::closed_ns, "time of the reset or last ACK");
   rows.add("packets", &slot::packets, "by direction");
-  rows.add("newer", &slot::newer, "neighbour in its list, by last use");
-  rows.add("older", &slot::older, "the other neighbour");
   rows.add("hash", &slot::hash, "of the key");
   rows.add("marks", &slot::marks, "initiator, link, closed, long, FINs seen");
   rows.add("list", &slot::list, "which list it is in");
