@@ -101,7 +101,9 @@ class reader {
   }
   status next(record& r) {
     if (is_damaged_) return status::damaged;
-    return is_pcapng_ ? next_pcapng(r) : next_pcap(r);
+    const status found = is_pcapng_ ? next_pcapng(r) : next_pcap(r);
+    if (file_ == nullptr) fetch_ahead();
+    return found;
   }
   /// One line that names the file. Empty when nothing is wrong.
   const std::string& error() const { return error_; }
@@ -127,7 +129,7 @@ class reader {
     file_ = nullptr;
     at_ = nullptr;
     available_ = pending_ = 0;
-    size_ = position_ = passed_over_ = 0;
+    size_ = position_ = passed_over_ = fetched_ = 0;
     interfaces_.clear();
     last_time_ns_ = 0;
     is_damaged_ = false;
@@ -157,11 +159,23 @@ class reader {
     return big_endian_ ? static_cast<std::uint32_t>(p[0] << 8 | p[1]) : static_cast<std::uint32_t>(p[1] << 8 | p[0]);
   }
   std::uint32_t u32(const std::uint8_t* p) const {
-    return big_endian_ ? u16(p) << 16 | u16(p + 2) : u16(p + 2) << 16 | u16(p);
+    const auto at = [p](unsigned byte) { return std::uint32_t{p[byte]}; };
+    return big_endian_ ? at(0) << 24 | at(1) << 16 | at(2) << 8 | at(3)
+                       : at(3) << 24 | at(2) << 16 | at(1) << 8 | at(0);
   }
   std::uint64_t u64(const std::uint8_t* p) const {
     const std::uint64_t first = u32(p), second = u32(p + 4);
     return big_endian_ ? first << 32 | second : second << 32 | first;
+  }
+
+  /// Of a file that is mapped: where a record begins stands in the one before, so each would wait for memory.
+  void fetch_ahead() {
+#if defined(__GNUC__)
+    constexpr std::size_t distance = 2048, line = 64;
+    const std::uint64_t end = position_ + std::min(available_, pending_ + distance);
+    for (fetched_ = std::max(fetched_, position_); fetched_ < end; fetched_ += line)
+      __builtin_prefetch(at_ + (fetched_ - position_));
+#endif
   }
 
   // ---- Failure
@@ -309,7 +323,7 @@ class reader {
   std::vector<std::uint8_t> buffer_;
   const std::uint8_t* at_ = nullptr;
   std::size_t available_ = 0, pending_ = 0;  ///< pending: bytes of the record last delivered
-  std::uint64_t size_ = 0, position_ = 0, passed_over_ = 0;
+  std::uint64_t size_ = 0, position_ = 0, passed_over_ = 0, fetched_ = 0;
   bool is_pcapng_ = false, big_endian_ = false, is_damaged_ = false;
   std::uint32_t link_type_ = 0;  ///< pcap
   std::int64_t tick_ns_ = 1000;
