@@ -7560,13 +7560,15 @@ struct packet_key {
   }
 };
 
-/// Whether more than `limit` has passed. False when the clock stepped back; differences cannot overflow.
+/// Whether more than `limit` has passed. False when the clock stepped back; differences cannot overflow. A limit below
+/// zero, which only a variable in a configuration can be, counts as none here and below.
 inline bool has_passed(std::int64_t now, std::int64_t since, std::int64_t limit) {
-  return now > since &&
-         static_cast<std::uint64_t>(now) - static_cast<std::uint64_t>(since) > static_cast<std::uint64_t>(limit);
+  return now > since && static_cast<std::uint64_t>(now) - static_cast<std::uint64_t>(since) >
+                            static_cast<std::uint64_t>(limit > 0 ? limit : 0);
 }
 inline std::int64_t saturating_sum(std::int64_t time, std::int64_t span) {
   constexpr std::int64_t latest = 0x7FFFFFFFFFFFFFFF;
+  if (span <= 0) return time;
   return time > latest - span ? latest : time + span;
 }
 

@@ -31,6 +31,9 @@ struct small : jj::default_config {
 struct patient : small {
   static constexpr bool expire_while_feeding = false;
 };
+struct chosen_at_run_time : small {
+  inline static std::int64_t idle_timeout_ns = 0, tcp_linger_ns = 0, fragment_timeout_ns = 0;
+};
 
 /// An engine and an account of it, held against each other after every call.
 template <class Config = small> struct watched {
@@ -321,6 +324,20 @@ TEST_CASE("a batch from what a batch calls after every frame is refused, single 
   std::uint64_t packets = 0;
   for (const ended_flow& flow : rows.flows) packets += flow.packets;
   CHECK(packets == 8);
+}
+
+TEST_CASE("timeouts below zero, which only a variable can be, are none") {
+  using config = chosen_at_run_time;
+  for (const std::int64_t timeout : {std::int64_t{0}, std::int64_t{-1}, INT64_MIN}) {
+    config::idle_timeout_ns = config::tcp_linger_ns = config::fragment_timeout_ns = timeout;
+    watched<config> w;
+    for (const std::int64_t at_ns : {std::int64_t{0}, std::int64_t{0}, std::int64_t{1}, day})
+      w.feed(udp(1, true, at_ns));
+    CHECK(w.engine->statistics().flows_created == 3);
+    for (const std::int64_t time_ns : {INT64_MAX, INT64_MIN}) w.feed(made_frame{udp(1, true, 0).data, time_ns});
+    w.tick(INT64_MAX);
+    w.flush();
+  }
 }
 
 TEST_CASE("an engine that nobody seeded works, and says so") {

@@ -113,6 +113,10 @@ TEST_CASE("differences of times cannot overflow") {
   CHECK(has_passed(11, 5, 5));
   CHECK(jj::detail::saturating_sum(INT64_MAX - 3, 5) == INT64_MAX);
   CHECK(jj::detail::saturating_sum(INT64_MIN, 5) == INT64_MIN + 5);
+  CHECK(has_passed(6, 5, INT64_MIN));
+  CHECK_FALSE(has_passed(5, 5, INT64_MIN));
+  CHECK(jj::detail::saturating_sum(INT64_MAX, INT64_MIN) == INT64_MAX);
+  CHECK(jj::detail::saturating_sum(INT64_MIN, -1) == INT64_MIN);
 }
 
 TEST_CASE("first fragments are remembered by addresses, protocol and id, and the oldest is forgotten") {
