@@ -9105,22 +9105,23 @@ template <class Config> class engine {
   /// What the configuration leaves to a variable is known at run time only.
   template <class Member> static constexpr bool is_constant = std::is_const_v<Member>;
   static constexpr std::size_t larger(std::size_t a, std::size_t b) { return a > b ? a : b; }
-  static constexpr std::size_t log_capacity = !keeps_log ? 0
-                                              : Config::log_chunks != 0
-                                                  ? Config::log_chunks
-                                                  : larger(Config::max_flows * 5 / 2, chunks_per_flow);
-  static constexpr std::size_t sample_capacity = !samples_payload ? 0
-                                                 : Config::sample_chunks != 0
-                                                     ? Config::sample_chunks
-                                                     : larger(Config::max_flows * 3 / 2, sample_chunks_per_flow);
+  static constexpr std::size_t log_chunk_capacity = !keeps_log ? 0
+                                                    : Config::log_chunks != 0
+                                                        ? Config::log_chunks
+                                                        : larger(Config::max_flows * 5 / 2, chunks_per_flow);
+  static constexpr std::size_t sample_chunk_capacity = !samples_payload ? 0
+                                                       : Config::sample_chunks != 0
+                                                           ? Config::sample_chunks
+                                                           : larger(Config::max_flows * 3 / 2, sample_chunks_per_flow);
   static constexpr std::size_t longest_text = detail::hello_text<Config::handshake_buffer_bytes>::capacity;
   static constexpr std::size_t text_chunks_per_flow =
       2 * ((longest_text + sizeof(chunk_type) - 1) / sizeof(chunk_type));
-  static constexpr std::size_t text_capacity = !keeps_texts ? 0
-                                               : Config::text_chunks != 0
-                                                   ? Config::text_chunks
-                                                   : larger(Config::max_flows * 4, text_chunks_per_flow);
-  static constexpr std::size_t chunk_capacity = larger(log_capacity + sample_capacity + text_capacity, 1);
+  static constexpr std::size_t text_chunk_capacity = !keeps_texts ? 0
+                                                     : Config::text_chunks != 0
+                                                         ? Config::text_chunks
+                                                         : larger(Config::max_flows * 4, text_chunks_per_flow);
+  static constexpr std::size_t chunk_capacity =
+      larger(log_chunk_capacity + sample_chunk_capacity + text_chunk_capacity, 1);
   static constexpr std::size_t long_capacity = !keeps_log                ? 1
                                                : Config::long_flows != 0 ? Config::long_flows
                                                                          : larger(Config::max_flows / 16, 1);
@@ -9138,12 +9139,12 @@ template <class Config> class engine {
   static_assert(
       Config::sample_packets >= 1 && Config::sample_packets <= 1000,
       "joyfuljay: Config::sample_packets must be between 1 and 1000; longer flows are what the sketches are for");
-  static_assert(log_capacity >= (keeps_log ? chunks_per_flow : 0),
+  static_assert(log_chunk_capacity >= (keeps_log ? chunks_per_flow : 0),
                 "joyfuljay: Config::log_chunks must hold at least one flow of Config::sample_packets");
-  static_assert(sample_capacity >= (samples_payload ? sample_chunks_per_flow : 0),
+  static_assert(sample_chunk_capacity >= (samples_payload ? sample_chunks_per_flow : 0),
                 "joyfuljay: Config::sample_chunks must hold the samples of one flow: two chunks for each 64 of "
                 "Config::entropy_sample_bytes, but eight up to 1792, and beyond two more for each further 512");
-  static_assert(text_capacity >= (keeps_texts ? text_chunks_per_flow : 0),
+  static_assert(text_chunk_capacity >= (keeps_texts ? text_chunks_per_flow : 0),
                 "joyfuljay: Config::text_chunks must hold the texts of one flow: a tenth of "
                 "Config::handshake_buffer_bytes, and 34 more");
   static_assert(detail::sample_capacity<Config>(0) <= detail::longest_sample,
