@@ -57,6 +57,7 @@ TEST_CASE_TEMPLATE("both directions of a conversation are one flow, named after 
   CHECK(fed.flow.protocol() == fb::ip_protocol::udp);
   CHECK(fed.flow.start_ns() == start);
   CHECK(fed.flow.end_ns() == start + 2);
+  CHECK_FALSE(fed.flow.handshake_dropped());
   engine->flush(sink);
   REQUIRE(sink.flows.size() == 1);
   CHECK(sink.flows[0].why == end_reason::flushed);

@@ -142,11 +142,15 @@ segments random_flow(dice& random, const both_streams& streams) {
 struct with_dns : roomy {
   using groups = jj::type_list<jj::tls, jj::ssh, jj::dns, jj::handshake_state>;
 };
+struct short_dns_names : with_dns {
+  static constexpr std::size_t max_name = 8;
+};
 constexpr ports dns_ports{traffic::client_port, 53};
 
-/// A message with its length before it [RFC 1035 4.2.2]: one question for the root.
-octets dns_message(unsigned flags) {
-  return u16(17) + u16(7) + u16(flags) + u16(1) + octets(6, 0) + octets{0, 0, 1, 0, 1};
+/// A message with its length before it [RFC 1035 4.2.2]: one question, for the root or one label.
+octets dns_message(unsigned flags, const std::string& label = {}) {
+  const octets name = label.empty() ? octets{} : u8(static_cast<unsigned>(label.size())) + ascii(label);
+  return vector<2>(u16(7) + u16(flags) + u16(1) + octets(6, 0) + name + octets{0, 0, 1, 0, 1});
 }
 
 // ---- Small engines
@@ -388,6 +392,16 @@ TEST_CASE("on the port of DNS a stream is what its first bytes say") {
     CHECK(dns.at("dns_is_response") == "true");
     CHECK(dns.at("ssh_detected") == "false");
   }
+}
+
+TEST_CASE("a name of DNS longer than max_name is cut, and the row says so") {
+  const auto asked_for = [](const std::string& label) {
+    return ask<short_dns_names>(conversation(dns_message(0x0100, label), {}), dns_ports);
+  };
+  CHECK(asked_for("12345678").at("dns_query_name") == "12345678");
+  CHECK(asked_for("12345678").at("handshake_name_cut") == "false");
+  CHECK(asked_for("123456789").at("dns_query_name") == "12345678");
+  CHECK(asked_for("123456789").at("handshake_name_cut") == "true");
 }
 
 TEST_CASE("a stream of DNS that ends behind a length begins with a message that is none") {
