@@ -1678,6 +1678,9 @@ class gap_sketch {
   std::uint16_t counts_[buckets];
 };
 
+/// Lengths from here on are jumbo to the sketches: more than the 1,500 bytes of Ethernet, and rare.
+inline constexpr std::uint32_t jumbo_length = 1536;
+
 /// Quantiles of packet lengths by direction. Below 1,536 bytes in buckets of 8, answered by their middle: within 4
 /// bytes. Above, in a sparse list of 24 buckets of 16 bytes: within 8 bytes for flows with up to 24 such jumbo sizes
 /// apart. When it is full, neighbours become one, rare ones first: frequent sizes keep their own bucket however many rare
@@ -1686,7 +1689,7 @@ class length_sketch {
  public:
   void add(std::uint32_t length, direction dir) {
     if (!thinning_[dir].takes_next()) return;
-    std::uint16_t& count = length < jumbo ? counts_[dir][length / width] : jumbo_bucket(length).count[dir];
+    std::uint16_t& count = length < jumbo_length ? counts_[dir][length / width] : jumbo_bucket(length).count[dir];
     if (++count == 0xFFFF) halve(dir);
     if (jumbo_used_ > jumbo_buckets) merge_closest_jumbos();
   }
@@ -1711,7 +1714,7 @@ class length_sketch {
   /// Packets that its buckets stand for.
   std::uint64_t total() const { return total(fwd) + total(bwd); }
   /// Packets of both directions by length: visit(least length, one beyond the largest, packets) for each bucket that holds
-  /// some, ascending, and one for all lengths from `jumbo` on.
+  /// some, ascending, and one for all lengths from `jumbo_length` on.
   template <class Visit> void for_each_bucket(Visit&& visit) const {
     std::uint64_t left = total();
     for (std::size_t at = 0; at <= buckets; ++at) {
@@ -1724,8 +1727,8 @@ class length_sketch {
   }
 
  private:
-  static constexpr std::uint32_t jumbo = 1536, width = 8;
-  static constexpr std::size_t buckets = jumbo / width;
+  static constexpr std::uint32_t width = 8;
+  static constexpr std::size_t buckets = jumbo_length / width;
   static constexpr std::size_t jumbo_buckets = 24;
   static constexpr std::uint32_t jumbo_width = 16, last_jumbo = 0xFFFF;  // from 1,048,560 bytes on all share the last
 
@@ -1870,12 +1873,12 @@ class mode_sketch {
 class variety_sketch {
  public:
   void add(std::uint32_t length) {
-    if (length < jumbo)
+    if (length < jumbo_length)
       seen_[length / 32] |= std::uint32_t{1} << length % 32;
     else
       hashed_[hash(length) / 32] |= std::uint32_t{1} << hash(length) % 32;
   }
-  std::uint64_t distinct() const { return distinct_among(0, jumbo) + distinct_jumbo(); }
+  std::uint64_t distinct() const { return distinct_among(0, jumbo_length) + distinct_jumbo(); }
   static constexpr std::uint64_t fine = 64;  ///< parts of a packet, so that scaling does not round
 
   /// A counter that holds little but its own length counts as that length. What is left in a bucket is spread evenly
@@ -1890,7 +1893,7 @@ class variety_sketch {
     lengths.for_each_bucket([&](std::uint64_t begin, std::uint64_t end, std::uint64_t packets) {
       while (next < own.used && own.size[next] < begin) ++next;  // of buckets that hold nothing
       std::uint64_t rest = packets * fine;
-      std::uint64_t values = begin >= jumbo ? distinct_jumbo() : distinct_among(begin, end);
+      std::uint64_t values = begin >= jumbo_length ? distinct_jumbo() : distinct_among(begin, end);
       for (; next < own.used && own.size[next] < end; ++next) {
         std::uint64_t mass = own.scaled(next, scale * fine);
         if (mass > rest) mass = rest;
@@ -1905,7 +1908,7 @@ class variety_sketch {
 
  private:
   static constexpr unsigned hashed_bits_log2 = 10;
-  static constexpr std::uint32_t jumbo = 1536, hashed_bits = 1u << hashed_bits_log2;
+  static constexpr std::uint32_t hashed_bits = 1u << hashed_bits_log2;
 
   /// The lengths of the mode counters, ascending.
   struct own_sizes {
@@ -1959,7 +1962,7 @@ class variety_sketch {
     return ((product(octaves, ln2).word[1] >> (logarithm_bits - hashed_bits_log2 - 1)) + 1) / 2;
   }
 
-  std::uint32_t seen_[jumbo / 32], hashed_[hashed_bits / 32];
+  std::uint32_t seen_[jumbo_length / 32], hashed_[hashed_bits / 32];
 };
 
 /// How often each byte occurs in a sample, and its code: 256 bits say which bytes occur, then of n bits those are set
@@ -2391,6 +2394,9 @@ inline constexpr std::uint8_t client_hello = 1, server_hello = 2, certificate = 
 inline constexpr std::uint16_t server_name = 0, supported_groups = 10, ec_point_formats = 11, signature_algorithms = 13,
                                alpn = 16, session_ticket = 35, early_draft_key_share = 40, pre_shared_key = 41,
                                early_data = 42, supported_versions = 43, key_share = 51;
+// Named groups that are recognised by their primes, too [RFC 7919 2, A].
+inline constexpr std::uint16_t ffdhe2048 = 0x0100, ffdhe3072 = 0x0101, ffdhe4096 = 0x0102, ffdhe6144 = 0x0103,
+                               ffdhe8192 = 0x0104;
 inline constexpr std::uint16_t tls13 = 0x0304;
 }  // namespace tls_constant
 
@@ -2838,11 +2844,11 @@ struct key_exchange_walk {
   std::uint16_t ffdhe_group() const {
     if (matched < sizeof ffdhe_start) return 0;
     switch (prime_bits()) {
-      case 2048: return 0x0100;
-      case 3072: return 0x0101;
-      case 4096: return 0x0102;
-      case 6144: return 0x0103;
-      case 8192: return 0x0104;
+      case 2048: return tls_constant::ffdhe2048;
+      case 3072: return tls_constant::ffdhe3072;
+      case 4096: return tls_constant::ffdhe4096;
+      case 6144: return tls_constant::ffdhe6144;
+      case 8192: return tls_constant::ffdhe8192;
       default: return 0;
     }
   }
@@ -2878,11 +2884,11 @@ inline const char* tls_group_name(std::uint16_t group) {
     case 0x0019: return "secp521r1";
     case 0x001D: return "x25519";
     case 0x001E: return "x448";
-    case 0x0100: return "ffdhe2048";
-    case 0x0101: return "ffdhe3072";
-    case 0x0102: return "ffdhe4096";
-    case 0x0103: return "ffdhe6144";
-    case 0x0104: return "ffdhe8192";
+    case tls_constant::ffdhe2048: return "ffdhe2048";
+    case tls_constant::ffdhe3072: return "ffdhe3072";
+    case tls_constant::ffdhe4096: return "ffdhe4096";
+    case tls_constant::ffdhe6144: return "ffdhe6144";
+    case tls_constant::ffdhe8192: return "ffdhe8192";
     case 0x0200: return "MLKEM512";
     case 0x0201: return "MLKEM768";
     case 0x0202: return "MLKEM1024";
@@ -3609,6 +3615,14 @@ inline bool hassh_of(bytes lists, bool of_server, std::uint8_t (&out)[md5::diges
 // Messages in; the first query and its response out. Names are walked with the traps of RFC 9267 in mind: pointers only
 // go back, names end after 255 bytes, and all the names of a message together have a number of steps to go.
 
+/// The second word of a header [RFC 1035 4.1.1].
+namespace dns_flag {
+inline constexpr std::uint16_t response = 0x8000, truncated = 0x0200, recursion_desired = 0x0100,
+                               recursion_available = 0x0080;
+constexpr unsigned opcode_of(std::uint16_t flags) { return flags >> 11 & 15u; }
+constexpr unsigned rcode_of(std::uint16_t flags) { return flags & 15u; }
+}  // namespace dns_flag
+
 /// A message, as far as it was read.
 struct dns_message {
   std::uint16_t id, flags;                       ///< as in the header
@@ -3618,7 +3632,7 @@ struct dns_message {
   bool has_ttl;                    ///< an answer was read
   std::uint32_t min_ttl, max_ttl;  ///< over the answers of a response, seconds
 
-  bool is_response() const { return (flags & 0x8000) != 0; }
+  bool is_response() const { return (flags & dns_flag::response) != 0; }
 };
 
 namespace detail {
@@ -3695,7 +3709,7 @@ class dns_parser {
     out.authority = header.u16<8>();
     out.additional = header.u16<10>();
     questions_ = header.u16<4>();
-    if (!is_dns_opcode(out.flags >> 11 & 15u)) return false;
+    if (!is_dns_opcode(dns_flag::opcode_of(out.flags))) return false;
     if ((questions_ | out.answers | out.authority | out.additional) == 0 && !out.is_response()) return false;
     at_ = dns_header_length;
     if (questions_ == 0) return true;
@@ -3826,10 +3840,12 @@ struct dns_facts {
     const outcome first = first_message[fwd] != none ? first_message[fwd] : first_message[bwd];
     return first != invalid && (has_query || has_response);
   }
-  bool truncated() const { return ((has_response ? response_flags : query_flags) & 0x0200) != 0; }
-  bool recursion_desired() const { return ((has_query ? query_flags : response_flags) & 0x0100) != 0; }
-  bool recursion_available() const { return (response_flags & 0x0080) != 0; }
-  unsigned rcode() const { return response_flags & 15u; }
+  bool truncated() const { return ((has_response ? response_flags : query_flags) & dns_flag::truncated) != 0; }
+  bool recursion_desired() const {
+    return ((has_query ? query_flags : response_flags) & dns_flag::recursion_desired) != 0;
+  }
+  bool recursion_available() const { return (response_flags & dns_flag::recursion_available) != 0; }
+  unsigned rcode() const { return dns_flag::rcode_of(response_flags); }
 };
 
 /// Feeds messages to dns_facts. Both functions return whether the first question of this message is the one to show:
@@ -9206,14 +9222,14 @@ template <class Config> class engine {
   template <class Sink> fed assign(arrival& now, Sink& sink) {
     ++statistics_.frames[static_cast<std::size_t>(now.what)];
     if (now.what != verdict::counted) return {now.what, {}};
-    was_busy_ = false;
+    ended_or_promoted_ = false;
     packet& p = now.p;
     if (follow_fragment(p)) find_key(now);
 
     std::uint32_t number = find(now.from.key, now.hash);
     end_reason why = end_reason::idle;
     if (number != 0 && ends_before(slot(number), p, why)) {
-      was_busy_ = true;
+      ended_or_promoted_ = true;
       finish(number, why, sink);
       number = 0;
     }
@@ -9225,7 +9241,7 @@ template <class Config> class engine {
     p.dir = now.from.from_second == flow.marked(flow_type::initiator_is_second) ? fwd : bwd;
     update(flow, p, sink);
     link(number);
-    if (Config::expire_while_feeding && may_be_due(p.time_ns)) expire(p.time_ns, was_busy_ ? 0 : 1, sink);
+    if (Config::expire_while_feeding && may_be_due(p.time_ns)) expire(p.time_ns, ended_or_promoted_ ? 0 : 1, sink);
     if (is_snapshot(flow.total_packets(), typename Config::snapshot_packets{}))
       report(number, end_reason::snapshot, sink);
     return {now.what, view(this, number)};
@@ -9445,7 +9461,7 @@ template <class Config> class engine {
   }
   template <class Sink> void evict(std::uint32_t number, std::uint64_t& cause, Sink& sink) {
     ++cause;
-    was_busy_ = true;
+    ended_or_promoted_ = true;
     finish(number, end_reason::evicted, sink);
   }
   template <class Sink> std::uint32_t open(const arrival& now, Sink& sink) {
@@ -9642,7 +9658,7 @@ template <class Config> class engine {
     }
     count_use(statistics_.used_long_states, statistics_.most_used_long_states);
     ++statistics_.promoted;
-    was_busy_ = true;
+    ended_or_promoted_ = true;
     move_log(flow, long_states_[number - 1]);
     flow.storage = number;
     flow.marks |= flow_type::is_long;
@@ -9929,7 +9945,7 @@ template <class Config> class engine {
   detail::number_pool<long_capacity> long_pool_ = {};
   std::int64_t next_deadline_ = 0;  // no oldest flow is due before
   std::int64_t stepped_back_to_ = 0;
-  bool was_busy_ = false;            // this packet ended or promoted a flow: idle ones wait, so that none pays for all
+  bool ended_or_promoted_ = false;   // by this packet: idle flows wait, so that none pays for all
   bool reporting_ = false;           // a sink is running
   bool in_batch_ = false;            // `batch_` holds frames
   bool clock_stepped_back_ = false;  // by more than the idle timeout, as the last look at the lists saw
