@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks of joyfuljay.hpp as a file: that it compiles by itself and among others, leaks nothing, holds its own table of
-# contents, and compiles fast.
+# contents, and compiles fast; and that the files of the test program share no type by accident.
 # shellcheck source=tests/checks.sh disable=SC2317  # the functions are called by name
 . "$(dirname "$0")/../checks.sh"
 header=$root/joyfuljay.hpp
@@ -87,6 +87,17 @@ unselected_graph_costs_nothing() {
   same_code 'jj::flow_meta, jj::connection_counts' connection_graph connection_truncation
 }
 
+# Two types of one name in two files of one program are one type to the linker, whatever they hold.
+test_names_differ() {
+  local file
+  for file in "$root"/tests/test_*.cpp; do
+    awk '/^namespace \{$/ { hidden++ } /^}  \/\/ namespace$/ { hidden-- }
+         !hidden && /^(struct|class) [a-z_0-9]+ / { print $2 }' "$file"
+  done > "$work/names"
+  note="$(wc -l < "$work/names") types"
+  [ -s "$work/names" ] && sort "$work/names" | uniq -d > "$work/twice" && cat "$work/twice" && [ ! -s "$work/twice" ]
+}
+
 cost_of() { # COMMAND...: seconds of processor time, the least of three runs, and megabytes of its largest process
   python3 -c '
 import resource, subprocess, sys
@@ -121,6 +132,7 @@ check hostile_macros g++
 check macro_leak g++
 check contents
 check banned_words
+check test_names_differ
 check unselected_costs_nothing g++
 check unselected_tcp_costs_nothing g++
 check unselected_connection_costs_nothing g++
