@@ -9,7 +9,7 @@ captures=("${@:2}")
 sanitizer=${FUZZ_SANITIZER:-address,undefined}
 read -r -a every_target <<< "engine frames capture tls ssh reassembly quic dns writers"
 read -r -a targets <<< "${FUZZ_TARGETS:-${every_target[*]}}"
-flags=(-std=c++17 -O1 -g "-fsanitize=fuzzer,$sanitizer" -fno-sanitize-recover=all "${warnings[@]}" "-I$root")
+flags=(-std=c++17 -O1 -g1 "-fsanitize=fuzzer,$sanitizer" -fno-sanitize-recover=all "${warnings[@]}" "-I$root")
 
 hex() { # DIGITS...: these bytes
   # shellcheck disable=SC2059  # the format is the bytes

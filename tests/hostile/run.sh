@@ -7,7 +7,7 @@
 . "$(dirname "$0")/../checks.sh"
 seconds=${1:-60}
 captures=("${@:2}")
-flags=(-std=c++17 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all "${warnings[@]}" "-I$root")
+flags=(-std=c++17 -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all "${warnings[@]}" "-I$root")
 
 find_captures() {
   if [ ${#captures[@]} = 0 ] && [ -d "$root/../shared/captures" ]; then
@@ -44,7 +44,7 @@ soak() {
   done
 }
 threads() {
-  c++ -std=c++17 -O1 -g -fsanitize=thread "${warnings[@]}" "-I$root" "$here/threads.cpp" -o "$work/threads" -pthread &&
+  c++ -std=c++17 -O1 -g1 -fsanitize=thread "${warnings[@]}" "-I$root" "$here/threads.cpp" -o "$work/threads" -pthread &&
     "$work/threads" > "$work/out" && note=$(cat "$work/out")
 }
 worst() {
