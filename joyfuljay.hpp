@@ -145,7 +145,7 @@ inline double square_root(double x) {
 }
 
 /// Number of bits needed to write x: 0 for 0, 64 for the largest value.
-inline unsigned bit_length(std::uint64_t x) {
+constexpr unsigned bit_length(std::uint64_t x) {
 #if defined(__GNUC__)
   return x == 0 ? 0 : 64 - static_cast<unsigned>(__builtin_clzll(x));
 #else
@@ -1168,7 +1168,7 @@ template <unsigned Words> struct wide {
 };
 
 /// All 128 bits of a product.
-inline wide<2> product(std::uint64_t a, std::uint64_t b) {
+constexpr wide<2> product(std::uint64_t a, std::uint64_t b) {
 #if defined(__SIZEOF_INT128__)
   __extension__ typedef unsigned __int128 native;
   const native both = static_cast<native>(a) * b;
@@ -1314,26 +1314,28 @@ inline double direction_ratio(std::uint64_t forward, std::uint64_t backward) {
 }
 
 inline constexpr unsigned logarithm_bits = 58;  ///< of fraction in `logarithm`
+inline constexpr unsigned weighted_bits = 42;   ///< of fraction in `weighted_logarithm`
 
-/// log2(x) in units of 2^-58, within 2^-57, of x from 1 to 2^63. The leading bits choose from two tables of sixteen
-/// logarithms, 256 bytes in all; what remains is 1 + v with v below 2^-8, whose series ends after seven terms. Numbers
-/// of at most five significant bits, which is what most counts are, need only the first table.
-inline std::uint64_t logarithm(std::uint64_t x) {
-  static constexpr std::uint64_t of_sixteenths[16] = {
-      0x0000000000000000, 0x0598fdbeb244c59f, 0x0ae00d1cfdeb43cf, 0x0fde0b5c81340511, 0x149a784bcd1b8afe,
-      0x191bba891f1708b4, 0x1d6753e032ea0efe, 0x21820a01ac754cb1, 0x2570068e7ef5a1e7, 0x2934f0979a3715fc,
-      0x2cd4011c8f11979a, 0x305013ab7ce0e5b7, 0x33abb3faa02166cc, 0x36e9291eaa65b496, 0x3a0a7eda4c112ce6,
-      0x3d118d66c4d4e554};  // log2(1 + i/16), 62 bits of fraction
-  static constexpr std::uint64_t of_256ths[16] = {
-      0x0000000000000000, 0x005c2711b5eab1dd, 0x00b7f285b778428b, 0x011363117a97b0c4,
-      0x016e79685c2d2298, 0x01c9363ba850f866, 0x02239a3aa266825d, 0x027da6128d0b44c4,
-      0x02d75a6eb1dfb0e6, 0x0330b7f8692a328c, 0x0389bf5721556bde, 0x03e27130664a73f4,
-      0x043ace27e8a7e6ac, 0x0492d6df84d68f22, 0x04ea8bf749fc70b6, 0x0541ee0d80ceedb5};  // log2(1 + j/256)
-  JOYFULJAY_ASSERT(x != 0 && x >> 63 == 0);
-  const unsigned exponent = detail::bit_length(x) - 1;
+namespace detail {
+inline constexpr std::uint64_t logarithms_of_sixteenths[16] = {
+    0x0000000000000000, 0x0598fdbeb244c59f, 0x0ae00d1cfdeb43cf, 0x0fde0b5c81340511, 0x149a784bcd1b8afe,
+    0x191bba891f1708b4, 0x1d6753e032ea0efe, 0x21820a01ac754cb1, 0x2570068e7ef5a1e7, 0x2934f0979a3715fc,
+    0x2cd4011c8f11979a, 0x305013ab7ce0e5b7, 0x33abb3faa02166cc, 0x36e9291eaa65b496, 0x3a0a7eda4c112ce6,
+    0x3d118d66c4d4e554};  // log2(1 + i/16), 62 bits of fraction
+inline constexpr std::uint64_t logarithms_of_256ths[16] = {
+    0x0000000000000000, 0x005c2711b5eab1dd, 0x00b7f285b778428b, 0x011363117a97b0c4,
+    0x016e79685c2d2298, 0x01c9363ba850f866, 0x02239a3aa266825d, 0x027da6128d0b44c4,
+    0x02d75a6eb1dfb0e6, 0x0330b7f8692a328c, 0x0389bf5721556bde, 0x03e27130664a73f4,
+    0x043ace27e8a7e6ac, 0x0492d6df84d68f22, 0x04ea8bf749fc70b6, 0x0541ee0d80ceedb5};  // log2(1 + j/256)
+
+/// The leading bits choose from the two tables of sixteen logarithms, 256 bytes in all; what remains is 1 + v with v below
+/// 2^-8, whose series ends after seven terms. Numbers of at most five significant bits, which is what most counts are,
+/// need only the first table.
+constexpr std::uint64_t logarithm(std::uint64_t x) {
+  const unsigned exponent = bit_length(x) - 1;
   const std::uint64_t fraction = x << (63 - exponent) << 1;  // of x / 2^exponent, 64 bits
   const unsigned sixteenths = static_cast<unsigned>(fraction >> 60);
-  std::uint64_t sum = of_sixteenths[sixteenths];
+  std::uint64_t sum = logarithms_of_sixteenths[sixteenths];
   if (const std::uint64_t rest = fraction << 4; rest != 0) {
     const std::uint64_t u = rest / (16 + sixteenths);  // x = 2^exponent (1 + i/16) (1 + u)
     const unsigned parts = static_cast<unsigned>(u >> 56);
@@ -1342,10 +1344,34 @@ inline std::uint64_t logarithm(std::uint64_t x) {
     std::uint64_t series = ~std::uint64_t{0} / 7;
     for (unsigned term = 6; term >= 2; --term) series = ~std::uint64_t{0} / term - times(v, series);
     const std::uint64_t natural = v - times(v, times(v, series));  // ln(1 + v) = v - v^2/2 + v^3/3 - ...
-    sum += of_256ths[parts] + (natural >> 2) + (times(natural, 0x71547652b82fe177) >> 2);  // log2(e) - 1
+    sum += logarithms_of_256ths[parts] + (natural >> 2) + (times(natural, 0x71547652b82fe177) >> 2);  // log2(e) - 1
   }
   return (std::uint64_t{exponent} << logarithm_bits) + ((sum + 8) >> 4);
 }
+}  // namespace detail
+
+/// log2(x) in units of 2^-58, within 2^-57, of x from 1 to 2^63.
+inline std::uint64_t logarithm(std::uint64_t x) {
+  JOYFULJAY_ASSERT(x != 0 && x >> 63 == 0);
+  return detail::logarithm(x);
+}
+/// count * log2(count) in units of 2^-42, to the nearest, of at most 2^17; 0 for 0. Whole for powers of two.
+constexpr std::uint64_t weighted_logarithm(std::uint32_t count) {
+  if (count == 0) return 0;
+  const wide<2> exact = product(count, detail::logarithm(count));
+  constexpr unsigned dropped = logarithm_bits - weighted_bits;
+  return (exact.word[1] << (64 - dropped) | exact.word[0] >> dropped) + (exact.word[0] >> (dropped - 1) & 1);
+}
+namespace detail {
+struct weight_table {
+  static constexpr std::uint32_t size = 64;
+  std::uint64_t of[size] = {};
+  constexpr weight_table() {
+    for (std::uint32_t count = 0; count < size; ++count) of[count] = weighted_logarithm(count);
+  }
+};
+inline constexpr weight_table small_weights;
+}  // namespace detail
 
 /// Shannon's entropy of a distribution given by its counts c: H = log2(n) - sum of c log2(c) / n. Repeated small counts
 /// take one logarithm. What is subtracted nearly cancels when one value has nearly everything; the 58 bits leave a
@@ -1973,66 +1999,46 @@ class variety_sketch {
   std::uint32_t seen_[jumbo_length / 32], hashed_[hashed_bits / 32];
 };
 
-/// How often each byte occurs in a sample, and its code: 256 bits say which bytes occur, then of n bits those are set
-/// where a byte value's occurrences end, one value after the other. So 64 bytes hold the histogram of 256.
+/// How often each byte occurs in a sample, and its code: for each byte value as many zeros as it occurs, and a one. So
+/// 64 bytes hold the histogram of 256.
 class byte_histogram {
  public:
-  static constexpr std::size_t coded_bits(std::size_t sampled) { return sampled + 256; }
-  static constexpr std::size_t groups = 8;  ///< of 32 byte values
+  static constexpr std::size_t values = 256;
+  static constexpr std::size_t coded_bits(std::size_t sampled) { return sampled + values; }
 
   void clear() { *this = {}; }
-  /// Counts a piece; after the last one, find_present().
   void add(bytes piece) {
     for (std::size_t at = 0; at < piece.length; ++at) ++counts_[piece.data[at]];
   }
-  void find_present() {
-    for (std::size_t group = 0; group < groups; ++group)
-      for (unsigned four = 0; four < 32; four += 4) present_[group] |= four_present(group * 32 + four) << four;
-  }
   std::uint32_t count(std::size_t byte) const { return counts_[byte]; }
-  /// Which bytes of a group occur.
-  std::uint32_t present(std::size_t group) const { return present_[group]; }
+  bool has_any_of_four(std::size_t byte) const {
+    std::uint64_t four;
+    std::memcpy(&four, counts_ + byte, sizeof four);
+    return four != 0;
+  }
 
-  /// Adds a coded histogram. `next` returns its words one after the other.
-  template <class Next> void add_coded(Next&& next) {
-    std::uint32_t present[groups];
-    for (std::size_t group = 0; group < groups; ++group) present_[group] |= present[group] = next();
-    std::uint32_t ends = 0, word_at = 0u - 32, begin = 0;  // `ends` lie from bit `word_at` on
-    for (std::size_t group = 0; group < groups; ++group)
-      for (std::uint32_t left = present[group]; left != 0; left &= left - 1) {
-        while (ends == 0) ends = next(), word_at += 32;
-        const std::uint32_t end = word_at + detail::lowest_bit(ends) + 1;
-        ends &= ends - 1;
-        std::uint16_t& count = counts_[group * 32 + detail::lowest_bit(left)];
-        count = static_cast<std::uint16_t>(count + end - begin);
-        begin = end;
+  /// Becomes what a code says. `next` returns its words one after the other.
+  template <class Next> void read_coded(Next&& next) {
+    std::uint32_t begin = 0;  // of a value's zeros, from the word at hand
+    for (std::size_t value = 0; value < values; begin -= 32)
+      for (std::uint32_t word = next(); word != 0 && value < values; word &= word - 1) {
+        const std::uint32_t end = detail::lowest_bit(word);
+        counts_[value++] = static_cast<std::uint16_t>(end - begin);
+        begin = end + 1;
       }
   }
   /// Writes the code to the words that `next` returns references to.
   template <class Next> void write_coded(Next&& next) const {
-    for (const std::uint32_t group : present_) next() = group;
-    std::uint32_t ends = 0, end = 0;  // of the word at hand; the last run's end in it, up to 32
-    for (std::size_t group = 0; group < groups; ++group)
-      for (std::uint32_t left = present_[group]; left != 0; left &= left - 1) {
-        end += counts_[group * 32 + detail::lowest_bit(left)];
-        for (; end > 32; end -= 32) next() = ends, ends = 0;
-        ends |= std::uint32_t{1} << (end - 1);
-      }
-    if (end != 0) next() = ends;
+    std::uint32_t word = 0, at = 0;
+    for (const std::uint32_t count : counts_) {
+      for (at += count; at >= 32; at -= 32) next() = word, word = 0;
+      word |= std::uint32_t{1} << at++;
+    }
+    next() = word;
   }
 
  private:
-  /// Which of four bytes occur, the first as the lowest bit.
-  std::uint32_t four_present(std::size_t byte) const {
-    const std::uint16_t* const four = counts_ + byte;  // with a pointer compilers see that this is one load
-    const std::uint64_t counts =
-        four[0] | std::uint64_t{four[1]} << 16 | std::uint64_t{four[2]} << 32 | std::uint64_t{four[3]} << 48;
-    constexpr std::uint64_t all_but_top = 0x7FFF7FFF7FFF7FFF;
-    const std::uint64_t ones = (((counts & all_but_top) + all_but_top) | counts) >> 15 & 0x0001000100010001;
-    return static_cast<std::uint32_t>(ones * 0x0001000200040008 >> 48 & 15);  // 0, 16, 32 and 48 meet at 48 to 51
-  }
-  std::uint16_t counts_[256];
-  std::uint32_t present_[groups];
+  std::uint16_t counts_[values];
 };
 
 // ---- 7. Frames ---------------------------------------------------------------------------------------------------
@@ -5653,12 +5659,11 @@ struct first_payloads {
 };
 
 /// The first entropy_sample_bytes of each direction's captured payload, all protocols, later fragments too. The slot has
-/// the head, 12 bytes. The sample lies in chunks of the logs' pool: below 256 bytes as they came, more as a coded
-/// histogram, which of 256 bytes fills one chunk. What is here are the answers. A packet that adds to a coded sample has it
-/// decoded and coded again, 0.7 us for 256 bytes on x86-64; with the setting as it is no packet does, because 256 bytes
-/// are all. Coding from 65 bytes on would save 0.4 chunks an open flow and cost a packet 30 ns in ordinary traffic, 300
-/// where it is small. Measured on a third of the public captures, chunks a flow: bytes as they came 3.55, the same given
-/// back when both samples are complete 2.19, coded from 65 bytes on 1.29, histograms of 16-bit counts 10.3.
+/// the head, 12 bytes. A sample lies in chunks of the logs' pool: below 256 bytes as it came, more as a coded histogram,
+/// which of 256 bytes fills one chunk. When both are complete, what they say takes their place, one chunk, and counts
+/// even where the setting grows later. What is here are these answers. A packet that adds to a coded sample has it decoded
+/// and coded again; with the setting as it is no packet does, because 256 bytes are all. Of ordinary traffic an open flow
+/// holds 1.6 chunks; coding from 65 bytes on would save 0.4 of them and cost where packets are small.
 struct payload_sample {
   using needs = type_list<>;
   static constexpr bool samples_payload = true;
@@ -5667,57 +5672,51 @@ struct payload_sample {
     std::uint16_t sampled_bytes[2];
   };
 
-  wide<2> sample_information[2], both_information;  ///< bytes times entropy, as shannon_entropy::scaled gives it
-  std::uint64_t byte_count_squares;                 ///< sum over byte values, of both samples together
+  std::uint64_t sample_information[2], both_information;  ///< bytes times entropy, in units of `weighted_logarithm`
+  std::uint64_t byte_count_squares;                       ///< sum over byte values, of both samples together
   std::uint32_t sampled[2];
   std::uint32_t printable_bytes, null_bytes, high_bytes;
 
-  /// `alone` and `together` are room that the engine lends; 456 bytes are much for a stack.
-  void answer(const byte_histogram (&counts)[2], const head& sizes, shannon_entropy (&alone)[2],
-              shannon_entropy& together) {
+  /// n H = n log2(n) - sum of c log2(c) for n bytes of which each value occurs c times. Within 1e-12 of its value; 0 for
+  /// one value.
+  void answer(const byte_histogram (&counts)[2], const head& sizes) {
+    *this = {};
     for (const direction dir : {fwd, bwd}) sampled[dir] = sizes.sampled_bytes[dir];
-    const auto both_counts = [&](std::size_t value) { return counts[fwd].count(value) + counts[bwd].count(value); };
-    null_bytes = both_counts(0);
-    printable_bytes = 0u - both_counts(127);
-    alone[fwd] = alone[bwd] = together = {};
-    const bool is_mixed = sampled[fwd] != 0 && sampled[bwd] != 0;
-    for (std::size_t group = 0; group < byte_histogram::groups; ++group) {
-      const std::uint32_t bytes_of_group = is_mixed ? add_group(group, counts, alone, together)
-                                                    : add_group(group, counts[sampled[fwd] != 0 ? fwd : bwd], together);
-      if (group >= 1 && group < 4) printable_bytes += bytes_of_group;
-      if (group >= 4) high_bytes += bytes_of_group;
+    for (std::size_t group = 0; group < byte_histogram::values; group += 32) {
+      const std::uint32_t bytes_of_group = add_group(group, counts);
+      if (group >= 32 && group < 128) printable_bytes += bytes_of_group;
+      if (group >= 128) high_bytes += bytes_of_group;
     }
-    both_information = together.scaled(std::uint64_t{sampled[fwd]} + sampled[bwd]);
+    printable_bytes -= counts[fwd].count(127) + counts[bwd].count(127);
+    null_bytes = counts[fwd].count(0) + counts[bwd].count(0);
     for (const direction dir : {fwd, bwd})
-      sample_information[dir] = is_mixed            ? alone[dir].scaled(sampled[dir])
-                                : sampled[dir] != 0 ? both_information
-                                                    : wide<2>{};
+      sample_information[dir] = weighted_logarithm(sampled[dir]) - sample_information[dir];
+    both_information = weighted_logarithm(sampled[fwd] + sampled[bwd]) - both_information;
   }
 
  private:
-  std::uint32_t add_count(std::uint32_t count, shannon_entropy& together) {
-    together.add(count);
-    byte_count_squares += std::uint64_t{count} * count;
-    return count;
-  }
-  /// 32 byte values of both directions. Returns how many bytes that were.
-  std::uint32_t add_group(std::size_t group, const byte_histogram (&counts)[2], shannon_entropy (&alone)[2],
-                          shannon_entropy& together) {
+  /// The c log2(c) of 32 byte values. Returns how many bytes have one of them. Nearly all counts are in the table.
+  std::uint32_t add_group(std::size_t group, const byte_histogram (&counts)[2]) {
+    using table = detail::weight_table;
+    std::uint64_t less[2] = {}, less_together = 0, squares = 0;  // registers: members would be stored each time
     std::uint32_t sum = 0;
-    for (std::uint32_t left = counts[fwd].present(group) | counts[bwd].present(group); left != 0; left &= left - 1) {
-      const std::size_t value = group * 32 + detail::lowest_bit(left);
-      const std::uint32_t forward = counts[fwd].count(value), backward = counts[bwd].count(value);
-      alone[fwd].add(forward);
-      alone[bwd].add(backward);
-      sum += add_count(forward + backward, together);
+    for (std::size_t four = group; four < group + 32; four += 4) {
+      if (!counts[fwd].has_any_of_four(four) && !counts[bwd].has_any_of_four(four)) continue;
+      for (std::size_t value = four; value < four + 4; ++value) {
+        const std::uint32_t forward = counts[fwd].count(value), backward = counts[bwd].count(value);
+        const std::uint32_t together = forward + backward;
+        const bool in_table = together < table::size;
+        less[fwd] += in_table ? detail::small_weights.of[forward] : weighted_logarithm(forward);
+        less[bwd] += in_table ? detail::small_weights.of[backward] : weighted_logarithm(backward);
+        less_together += in_table ? detail::small_weights.of[together] : weighted_logarithm(together);
+        squares += std::uint64_t{together} * together;
+        sum += together;
+      }
     }
-    return sum;
-  }
-  /// Of the one direction that sent anything.
-  std::uint32_t add_group(std::size_t group, const byte_histogram& counts, shannon_entropy& together) {
-    std::uint32_t sum = 0;
-    for (std::uint32_t left = counts.present(group); left != 0; left &= left - 1)
-      sum += add_count(counts.count(group * 32 + detail::lowest_bit(left)), together);
+    sample_information[fwd] += less[fwd];
+    sample_information[bwd] += less[bwd];
+    both_information += less_together;
+    byte_count_squares += squares;
     return sum;
   }
 };
@@ -7416,13 +7415,13 @@ struct entropy {
       double, entropy_payload, "bits",
       "Shannon entropy, -sum p log2 p over byte values, of both directions' samples together. A sample is "
       "the first entropy_sample_bytes captured payload bytes of a direction strung together.") {
-    return entropy_bits(flow.both_information, sampled_total);
+    return quotient(flow.both_information, sampled_total << weighted_bits);
   }
   JOYFULJAY_FEATURE(double, entropy_initiator, "bits", "Shannon entropy of the forward sample.") {
-    return entropy_bits(flow.sample_information[fwd], flow.sampled[fwd]);
+    return quotient(flow.sample_information[fwd], std::uint64_t{flow.sampled[fwd]} << weighted_bits);
   }
   JOYFULJAY_FEATURE(double, entropy_responder, "bits", "Shannon entropy of the backward sample.") {
-    return entropy_bits(flow.sample_information[bwd], flow.sampled[bwd]);
+    return quotient(flow.sample_information[bwd], std::uint64_t{flow.sampled[bwd]} << weighted_bits);
   }
   JOYFULJAY_FEATURE(double, entropy_ratio, "",
                     "entropy_initiator / entropy_responder; entropy_initiator if the other is 0.") {
@@ -7732,10 +7731,11 @@ struct log_chunk {
   std::uint8_t flags[entries];
 };
 
-/// What a chunk of the pool holds: entries of a log, or a part of a coded payload sample.
+/// What a chunk of the pool holds: entries of a log, a part of a payload sample, or what two samples answered.
 union pool_chunk {
   static constexpr std::size_t sample_words = 16;
   log_chunk log;
+  payload_sample answers;
   std::uint32_t sample[sample_words];
   std::uint8_t raw_sample[4 * sample_words];
 };
@@ -7869,7 +7869,6 @@ template <class Config, class... A> struct exact_forms<Config, type_list<A...>> 
 
 struct sample_workspace {
   byte_histogram histograms[2];
-  shannon_entropy alone[2], together;
 };
 template <std::size_t Longest> struct text_workspace { char hello_texts[2][Longest]; };
 struct no_texts {};
@@ -9744,14 +9743,19 @@ template <class Config> class engine {
   static bool holds_sample(const payload_sample::head& head) {
     return (head.sample_chunk[fwd] | head.sample_chunk[bwd]) != 0;
   }
+  /// Both samples were complete; one chunk holds what they say, as that of the forward one.
+  static bool is_answered(const payload_sample::head& head) {
+    return head.sampled_bytes[bwd] != 0 && head.sample_chunk[bwd] == 0;
+  }
   /// A long sample is decoded, the packet's bytes are added, and the whole is coded again. Chunks are taken first, because
   /// that may evict a flow, whose report needs the histograms.
   template <class Sink> void sample_payload(flow_type& flow, const packet& p, Sink& sink) {
     const std::size_t had = flow.sampled_bytes[p.dir], wanted = static_cast<std::size_t>(Config::entropy_sample_bytes);
     const std::size_t limit = wanted < detail::longest_sample ? wanted : detail::longest_sample;
-    if (p.payload.empty() || had >= limit) return;
+    if (p.payload.empty() || had >= limit || is_answered(flow)) return;
     const bytes piece = p.payload.first(limit - had);
     const std::size_t now = had + piece.length;
+    if (now == limit && flow.sampled_bytes[p.dir ^ 1] >= limit) return keep_answers(flow, p.dir, piece);
     std::uint32_t& last_chunk = flow.sample_chunk[p.dir];
     const std::size_t had_chunks = chunks_for_sample(had), now_chunks = chunks_for_sample(now);
     for (std::size_t held = had_chunks; held < now_chunks; ++held) extend_ring(last_chunk, sink);
@@ -9777,13 +9781,27 @@ template <class Config> class engine {
     byte_histogram& counts = workspace_.histograms[0];
     count_sample(had, last_chunk, counts);
     counts.add(piece);
-    counts.find_present();
     counts.write_coded(sample_words(last_chunk));
   }
-  /// Of a raw sample, which bytes are present remains to be found.
+  /// The last bytes of the second sample have come: nothing can change what they say any more, which takes one chunk.
+  JOYFULJAY_OWN_FRAME void keep_answers(payload_sample::head& head, direction dir, const bytes& piece) {
+    count_samples(head);
+    workspace_.histograms[dir].add(piece);
+    head.sampled_bytes[dir] = static_cast<std::uint16_t>(head.sampled_bytes[dir] + piece.length);
+    release_ring(head.sample_chunk[dir]);
+    const unsigned other = dir ^ 1u;
+    const std::uint32_t chunk = trim_ring(head.sample_chunk[other], chunks_for_sample(head.sampled_bytes[other]), 1);
+    chunks_[chunk - 1].answers.answer(workspace_.histograms, head);
+    head.sample_chunk[fwd] = chunk;
+    head.sample_chunk[bwd] = 0;
+  }
+  void count_samples(const payload_sample::head& head) {
+    for (const direction dir : {fwd, bwd})
+      count_sample(head.sampled_bytes[dir], head.sample_chunk[dir], workspace_.histograms[dir]);
+  }
   void count_sample(std::size_t length, std::uint32_t last_chunk, byte_histogram& counts) {
+    if (length > most_raw) return counts.read_coded(sample_words(last_chunk));
     counts.clear();
-    if (length > most_raw) return counts.add_coded(sample_words(last_chunk));
     for_raw_pieces(0, length, last_chunk, [&](const std::uint8_t* at, std::size_t, std::size_t some) {
       counts.add({at, some});
     });
@@ -9808,13 +9826,14 @@ template <class Config> class engine {
       return chunks_[chunk - 1].sample[at++];
     };
   }
+  /// `sample` is zero, which is what nothing answers.
   JOYFULJAY_OWN_FRAME void answer_sample(const payload_sample::head& head, payload_sample& sample) {
-    for (const direction dir : {fwd, bwd}) {
-      const std::size_t length = head.sampled_bytes[dir];
-      count_sample(length, head.sample_chunk[dir], workspace_.histograms[dir]);
-      if (length != 0 && length <= most_raw) workspace_.histograms[dir].find_present();
+    if (is_answered(head)) {
+      sample = chunks_[head.sample_chunk[fwd] - 1].answers;
+    } else if (holds_sample(head)) {
+      count_samples(head);
+      sample.answer(workspace_.histograms, head);
     }
-    sample.answer(workspace_.histograms, head, workspace_.alone, workspace_.together);
   }
   template <class Summary, class... Sample>
   void answer_samples(const flow_type& flow, Summary& summary, type_list<Sample...>) {

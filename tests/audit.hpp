@@ -88,7 +88,7 @@ template <class Config> struct engine_audit<engine<Config>> {
       if (const char* wrong = storage(flow)) return wrong;
     if constexpr (audited::samples_payload)
       for (unsigned dir = 0; dir < 2; ++dir)
-        if (!ring(flow.sample_chunk[dir], audited::chunks_for_sample(flow.sampled_bytes[dir])))
+        if (!ring(flow.sample_chunk[dir], chunks_of_sample(flow, dir)))
           return "the ring of a sample is not as long as it should be";
     if constexpr (audited::keeps_texts)
       for (unsigned side = 0; side < 2; ++side)
@@ -97,6 +97,10 @@ template <class Config> struct engine_audit<engine<Config>> {
     if constexpr (audited::reads_handshakes)
       if (const char* wrong = record(flow)) return wrong;
     return nullptr;
+  }
+  static std::size_t chunks_of_sample(const payload_sample::head& head, unsigned dir) {
+    if (audited::is_answered(head)) return dir == fwd ? 1 : 0;
+    return audited::chunks_for_sample(head.sampled_bytes[dir]);
   }
   const char* storage(const flow_type& flow) {
     constexpr std::size_t per_chunk = log_chunk::entries;

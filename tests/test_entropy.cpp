@@ -129,9 +129,10 @@ std::vector<std::uint32_t> coded(const jj::byte_histogram& counts, std::size_t s
   counts.write_coded([&]() -> std::uint32_t& { return words.at(at++); });
   return words;
 }
-void add_coded(jj::byte_histogram& counts, const std::vector<std::uint32_t>& words) {
+void read_coded(jj::byte_histogram& counts, const std::vector<std::uint32_t>& words) {
   std::size_t at = 0;
-  counts.add_coded([&] { return words.at(at++); });
+  counts.read_coded([&] { return words.at(at++); });
+  CHECK(at == words.size());
 }
 octets random_sample(std::mt19937& random, std::size_t length) {
   octets sample(length);
@@ -148,23 +149,16 @@ octets random_sample(std::mt19937& random, std::size_t length) {
 
 TEST_CASE("256 bytes of any kind are a histogram of 64 bytes") { CHECK(jj::byte_histogram::coded_bits(256) == 512); }
 
-TEST_CASE("a coded histogram reads back, and adds to what is there") {
+TEST_CASE("a coded histogram reads back, in place of what was there") {
   std::mt19937 random(4);
+  jj::byte_histogram again{};
   for (const std::size_t length :
        std::vector<std::size_t>{0, 1, 2, 31, 32, 33, 64, 65, 255, 256, 257, 512, 4000, 65535})
     for (int round = 0; round < 8; ++round) {
-      const octets first = random_sample(random, length), second = random_sample(random, 100);
-      jj::byte_histogram counts{}, again{};
-      counts.add(view(first));
-      counts.find_present();
-      if (length != 0) add_coded(again, coded(counts, length));
+      jj::byte_histogram counts{};
+      counts.add(view(random_sample(random, length)));
+      read_coded(again, coded(counts, length));
       for (unsigned byte = 0; byte < 256; ++byte) REQUIRE(again.count(byte) == counts.count(byte));
-      if (length + 100 > 65535) continue;
-      jj::byte_histogram more{};
-      more.add(view(second));
-      more.find_present();
-      add_coded(again, coded(more, 100));
-      for (unsigned byte = 0; byte < 256; ++byte) REQUIRE(again.count(byte) == counts.count(byte) + more.count(byte));
     }
 }
 
@@ -483,6 +477,52 @@ TEST_CASE("who opens flows of one full packet each takes a chunk a flow and no m
   CHECK(engine->statistics().used_chunks == 32);
   CHECK(engine->statistics().evicted_for_chunk == 0);
   engine->flush(traffic::ignore);
+}
+
+TEST_CASE("what two complete samples say takes one chunk, and stays") {
+  std::mt19937 random(6);
+  const auto engine = std::make_unique<jj::engine<only_entropy>>();
+  const octets forward = random_sample(random, 256), backward = random_sample(random, 256);
+  const octets first(backward.begin(), backward.begin() + 100), rest(backward.begin() + 100, backward.end());
+  std::int64_t now = 0;
+  const auto feed = [&](bool from_client, const octets& payload) {
+    return engine->feed(with_payload(1, from_client, ++now, payload), traffic::ignore)
+        .flow.template read<jj::entropy>();
+  };
+  const auto used = [&] { return engine->statistics().used_chunks; };
+  feed(true, forward);
+  CHECK(used() == 1);
+  CHECK(expected_entropy(forward, first).agrees(feed(false, first)));
+  CHECK(used() == 3);
+  CHECK(expected_entropy(forward, backward).agrees(feed(false, rest)));
+  CHECK(used() == 1);
+  for (const bool from_client : {true, false})
+    CHECK(expected_entropy(forward, backward).agrees(feed(from_client, octets(300, 0))));
+  CHECK(used() == 1);
+  engine->flush(traffic::ignore);
+  CHECK(used() == 0);
+}
+
+TEST_CASE("a setting that grows lengthens the samples that were not both complete") {
+  const std::int64_t before = at_run_time::entropy_sample_bytes;
+  const auto engine = std::make_unique<jj::engine<at_run_time>>();
+  const octets payload(400, 'a');
+  for (const std::uint32_t conversation : {1u, 2u})
+    engine->feed(with_payload(conversation, true, conversation, payload), traffic::ignore);
+  engine->feed(with_payload(1, false, 3, payload), traffic::ignore);
+  at_run_time::entropy_sample_bytes = 300;
+  const auto sampled = [&](std::uint32_t conversation, bool from_client, std::int64_t at) {
+    return engine->feed(with_payload(conversation, from_client, at, payload), traffic::ignore)
+        .flow.template read<jj::entropy>()
+        .payload_bytes_sampled;
+  };
+  CHECK(sampled(1, true, 4) == 140);
+  CHECK(sampled(1, false, 5) == 140);
+  CHECK(sampled(2, true, 6) == 300);
+  CHECK(sampled(2, false, 7) == 600);
+  engine->flush(traffic::ignore);
+  CHECK(engine->statistics().used_chunks == 0);
+  at_run_time::entropy_sample_bytes = before;
 }
 
 TEST_CASE("samples take 12 bytes of a slot, and nothing where they are not wanted") {

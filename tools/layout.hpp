@@ -175,7 +175,8 @@ template <class Config> void print_chunk() {
   entry_layout<chunk> rows;
   rows.add("log", &chunk::log, "seven entries of a log, or");
   rows.add("sample", &chunk::sample, "a part of a long payload sample, coded, or");
-  rows.add("raw_sample", &chunk::raw_sample, "a part of one of up to 255 bytes as it came");
+  rows.add("raw_sample", &chunk::raw_sample, "a part of one of up to 255 bytes as it came, or");
+  rows.add("answers", &chunk::answers, "what both samples, complete, say");
   rows.print("A chunk", jj::engine<Config>::footprint().chunk);
 }
 template <class Rows, class... Sampled> void add_sketches(Rows& rows, jj::type_list<Sampled...>) {
