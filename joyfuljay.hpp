@@ -7929,6 +7929,8 @@ template <class Record, std::size_t Capacity> class record_table {
   std::uint32_t size() const { return used_; }
   Record& operator[](std::uint32_t number) { return records_[number - 1]; }
   const Record& operator[](std::uint32_t number) const { return records_[number - 1]; }
+  /// Asks for the cache line that a search begins with.
+  void fetch(std::uint32_t hash) const { prefetch(&heads_[bucket_of(hash)]); }
   /// 0: not there.
   template <class Is> std::uint32_t find(std::uint32_t hash, const Is& is) const {
     std::uint32_t number = heads_[bucket_of(hash)];
@@ -8004,47 +8006,59 @@ template <class Config> class connection_tables {
   static constexpr std::size_t edge_capacity = or_else(Config::max_edges, 2 * host_capacity);
   static constexpr std::size_t port_capacity = or_else(Config::max_pair_ports, 3 * host_capacity);
 
-  /// Numbers of the hosts at both ends, 0 where one is unknown.
-  struct host_pair {
-    std::uint32_t end[2];
+  /// The numbers of a flow's records: of its hosts, of their pair, and of the pair's port. 0 for what is not there.
+  struct place {
+    std::uint32_t host[2], edge, port;
   };
 
-  void count(const hash_key& secret, const flow_ends& ends, const std::uint32_t (&packets)[2],
-             const std::uint64_t (&frame_bytes)[2]) {
+  /// What each look-up needs is fetched before the ones in front of it wait for theirs.
+  place count(const hash_key& secret, const flow_ends& ends, const std::uint32_t (&packets)[2],
+              const std::uint64_t (&frame_bytes)[2]) {
     ++statistics_.flows;
-    const host_pair hosts = {{enter_host(secret, ends, fwd), enter_host(secret, ends, bwd)}};
-    for (unsigned role = 0; role < 2; ++role) {
-      if (hosts.end[role] == 0) continue;
-      host_record& host = hosts_[hosts.end[role]];
-      ++host.flows[role];
-      for (unsigned way = 0; way < 2; ++way) {
-        host.packets[way] += packets[role ^ way];
-        host.bytes[way] += frame_bytes[role ^ way];
-      }
+    const std::uint32_t host_hash[2] = {hash_of_host(secret, ends, fwd), hash_of_host(secret, ends, bwd)};
+    for (const std::uint32_t hash : host_hash) hosts_.fetch(hash);
+    place at = {};
+    for (unsigned role = 0; role < 2; ++role) at.host[role] = enter_host(host_hash[role], ends, role);
+    const std::uint32_t source = at.host[fwd], target = at.host[bwd];
+    const bool both = source != 0 && target != 0;
+    const std::uint32_t edge_hash = hash_of_edge(secret, source, target);
+    const std::uint32_t port_hash = hash_of_port(secret, source, ends.dst_port, true);
+    edges_.fetch(edge_hash);
+    ports_.fetch(port_hash);
+    for (unsigned role = 0; role < 2; ++role)
+      if (at.host[role] != 0) count_at(hosts_[at.host[role]], role, packets, frame_bytes);
+    if (both) at.edge = count_edge(edge_hash, source, target);
+    bool is_new = false;
+    const std::uint32_t source_port = source != 0 ? count_port(port_hash, source, ends.dst_port, true, is_new) : 0;
+    if (is_new) ++hosts_[source].ports;
+    if (at.edge != 0) {
+      const std::uint32_t hash = hash_of_port(secret, at.edge, ends.dst_port, false);
+      at.port = count_port(hash, at.edge, ends.dst_port, false, is_new);
     }
-    const bool both = hosts.end[fwd] != 0 && hosts.end[bwd] != 0;
-    const std::uint32_t edge = both ? count_edge(secret, hosts) : 0;
-    const bool ports_found_room = count_ports(secret, hosts.end[fwd], edge, ends.dst_port);
+    const bool lost_port = (source != 0 && source_port == 0) || (at.edge != 0 && at.port == 0);
     statistics_.lost_hosts += !both;
-    statistics_.lost_edges += both && edge == 0;
-    statistics_.lost_ports += !ports_found_room;
-    if (edge == 0 || !ports_found_room) mark(hosts.end[fwd], fwd);
-    if (edge == 0) mark(hosts.end[bwd], bwd);
+    statistics_.lost_edges += both && at.edge == 0;
+    statistics_.lost_ports += lost_port;
+    if (at.edge == 0 || lost_port) mark(source, fwd);
+    if (at.edge == 0) mark(target, bwd);
+    return at;
   }
-  host_pair read(const hash_key& secret, const flow_ends& ends, connection_tallies& out) const {
-    const host_pair hosts = {{find_host(secret, ends, fwd), find_host(secret, ends, bwd)}};
-    const std::uint32_t source = hosts.end[fwd], target = hosts.end[bwd];
+  place find(const hash_key& secret, const flow_ends& ends) const {
+    place at = {};
+    for (unsigned role = 0; role < 2; ++role) at.host[role] = find_host(hash_of_host(secret, ends, role), ends, role);
+    const std::uint32_t source = at.host[fwd], target = at.host[bwd];
+    if (source != 0 && target != 0) at.edge = find_edge(hash_of_edge(secret, source, target), source, target);
+    if (at.edge != 0)
+      at.port = find_port(hash_of_port(secret, at.edge, ends.dst_port, false), at.edge, ends.dst_port, false);
+    return at;
+  }
+  void read(const place& at, connection_tallies& out) const {
     out = {};
-    out.tables_overflowed = (source == 0 || target == 0) && statistics_.lost_hosts != 0;
-    if (source != 0) read_source(hosts_[source], out);
-    if (target != 0) read_target(hosts_[target], out);
-    if (source == 0 || target == 0) return hosts;
-    const std::uint32_t edge = find_edge(hash_of_edge(secret, source, target), source, target);
-    if (edge == 0) return hosts;
-    out.pair_flows = edges_[edge].flows;
-    const std::uint32_t port = find_port(hash_of_port(secret, edge, ends.dst_port, false), edge, ends.dst_port, false);
-    if (port != 0) out.pair_port_flows = ports_[port].flows;
-    return hosts;
+    out.tables_overflowed = (at.host[fwd] == 0 || at.host[bwd] == 0) && statistics_.lost_hosts != 0;
+    if (at.host[fwd] != 0) read_source(hosts_[at.host[fwd]], out);
+    if (at.host[bwd] != 0) read_target(hosts_[at.host[bwd]], out);
+    if (at.edge != 0) out.pair_flows = edges_[at.edge].flows;
+    if (at.port != 0) out.pair_port_flows = ports_[at.port].flows;
   }
   void clear() {
     hosts_.clear();
@@ -8092,8 +8106,8 @@ template <class Config> class connection_tables {
     return keyed_hash::hash(secret, &word, 1);
   }
 
-  std::uint32_t find_host(const hash_key& secret, const flow_ends& ends, unsigned end) const {
-    return hosts_.find(hash_of_host(secret, ends, end), [&](const host_record& host) { return host.is(ends, end); });
+  std::uint32_t find_host(std::uint32_t hash, const flow_ends& ends, unsigned end) const {
+    return hosts_.find(hash, [&](const host_record& host) { return host.is(ends, end); });
   }
   std::uint32_t find_edge(std::uint32_t hash, std::uint32_t source, std::uint32_t target) const {
     return edges_.find(hash, [&](const edge_record& edge) { return edge.source == source && edge.target == target; });
@@ -8104,10 +8118,10 @@ template <class Config> class connection_tables {
     });
   }
 
-  std::uint32_t enter_host(const hash_key& secret, const flow_ends& ends, unsigned end) {
-    std::uint32_t number = find_host(secret, ends, end);
+  std::uint32_t enter_host(std::uint32_t hash, const flow_ends& ends, unsigned end) {
+    std::uint32_t number = find_host(hash, ends, end);
     if (number != 0) return number;
-    number = hosts_.add(hash_of_host(secret, ends, end));
+    number = hosts_.add(hash);
     if (number == 0) return 0;
     host_record& host = hosts_[number];
     host.address[0] = ends.address[end][0];
@@ -8115,10 +8129,16 @@ template <class Config> class connection_tables {
     host.ip_version = ends.ip_version & 15u;
     return number;
   }
+  static void count_at(host_record& host, unsigned role, const std::uint32_t (&packets)[2],
+                       const std::uint64_t (&frame_bytes)[2]) {
+    ++host.flows[role];
+    for (unsigned way = 0; way < 2; ++way) {
+      host.packets[way] += packets[role ^ way];
+      host.bytes[way] += frame_bytes[role ^ way];
+    }
+  }
   /// 0: no room.
-  std::uint32_t count_edge(const hash_key& secret, const host_pair& hosts) {
-    const std::uint32_t source = hosts.end[fwd], target = hosts.end[bwd];
-    const std::uint32_t hash = hash_of_edge(secret, source, target);
+  std::uint32_t count_edge(std::uint32_t hash, std::uint32_t source, std::uint32_t target) {
     std::uint32_t number = find_edge(hash, source, target);
     if (number == 0) {
       number = edges_.add(hash);
@@ -8131,26 +8151,19 @@ template <class Config> class connection_tables {
     if (!count_up(edges_[number].flows)) mark(source, fwd), mark(target, bwd);
     return number;
   }
-  /// False: no room for one of them.
-  bool count_ports(const hash_key& secret, std::uint32_t source, std::uint32_t edge, std::uint16_t port) {
-    bool is_new = false;
-    const bool of_source = source == 0 || count_port(secret, source, port, true, is_new);
-    if (is_new) ++hosts_[source].ports;
-    return (edge == 0 || count_port(secret, edge, port, false, is_new)) && of_source;
-  }
-  bool count_port(const hash_key& secret, std::uint32_t owner, std::uint16_t port, bool of_source, bool& is_new) {
-    const std::uint32_t hash = hash_of_port(secret, owner, port, of_source);
+  /// 0: no room.
+  std::uint32_t count_port(std::uint32_t hash, std::uint32_t owner, std::uint16_t port, bool of_source, bool& is_new) {
     std::uint32_t number = find_port(hash, owner, port, of_source);
     if (number == 0) {
       number = ports_.add(hash);
-      if (number == 0) return false;
+      if (number == 0) return 0;
       ports_[number].owner = owner;
       ports_[number].port = port;
       ports_[number].of_source = of_source;
       is_new = true;
     }
     count_up(ports_[number].flows);  // the edge, which is no smaller, says when this one is full
-    return true;
+    return number;
   }
   static bool count_up(std::uint32_t& flows) {
     if (flows == 0xFFFFFFFF) return false;
@@ -8250,12 +8263,12 @@ template <class Config> class graph_metrics {
     ++tables.statistics().refreshes;
     return true;
   }
-  void read(const typename tables_type::host_pair& hosts, graph_position& out) const {
+  void read(const typename tables_type::place& at, graph_position& out) const {
     out = {};
     for (unsigned end = 0; end < 2; ++end) {
       out.community[end] = -1;
-      if (hosts.end[end] == 0) continue;
-      const std::uint32_t host = hosts.end[end] - 1;
+      if (at.host[end] == 0) continue;
+      const std::uint32_t host = at.host[end] - 1;
       out.betweenness[end] = betweenness_[host];
       out.clustering[end] = clustering_[host];
       out.community[end] = static_cast<std::int32_t>(community_[host]) - 1;
@@ -9026,7 +9039,7 @@ template <class Config> class engine {
     static_assert(has_connections && detail::contains_all(accumulators{}, wanted{}),
                   "joyfuljay: reread<Group>() needs the group in Config::groups");
     detail::flow_summary<Config, wanted> summary{};
-    ask_tables(ends, summary, wanted{});
+    ask_tables(connections_.tables.find(secret_, ends), summary, wanted{});
     row_for<chosen> result;
     result.compute(summary);
     return result;
@@ -9891,18 +9904,20 @@ template <class Config> class engine {
         replay(flow, flow.storage, summary, logged, detail::filtered<detail::has_exact>(wanted{}));
       }
     }
-    if constexpr (!detail::is_empty(detail::filtered<detail::is_from_tables>(wanted{})))
-      ask_tables(detail::ends_of(summary), summary, wanted{});
   }
-  /// A flow that ends for good goes into the tables.
-  JOYFULJAY_OWN_FRAME void count_connection([[maybe_unused]] const flow_type& flow) {
-    if constexpr (has_connections)
-      connections_.tables.count(secret_, detail::ends_of(facts_of(flow)), flow.packets, flow.frame_bytes);
+  /// What the tables say of a flow that is reported. One that ends for good is counted there first.
+  JOYFULJAY_OWN_FRAME void answer_connection(const flow_type& flow, end_reason why) {
+    const flow_ends ends = detail::ends_of(workspace_.summary);
+    const auto at = why == end_reason::snapshot
+                        ? connections_.tables.find(secret_, ends)
+                        : connections_.tables.count(secret_, ends, flow.packets, flow.frame_bytes);
+    ask_tables(at, workspace_.summary, accumulators{});
   }
-  template <class Summary, class... A> void ask_tables(const flow_ends& ends, Summary& summary, type_list<A...>) const {
-    [[maybe_unused]] const auto found = connections_.tables.read(secret_, ends, summary);
+  template <class Place, class Summary, class... A>
+  void ask_tables(const Place& at, Summary& summary, type_list<A...>) const {
+    connections_.tables.read(at, summary);
     if constexpr (detail::contains_all(type_list<A...>{}, type_list<graph_position>{}))
-      connections_.graph.read(found, summary);
+      connections_.graph.read(at, summary);
   }
   template <class From, class Summary, class... A>
   static void copy(const From& from, Summary& summary, type_list<A...>) {
@@ -9933,6 +9948,8 @@ template <class Config> class engine {
                   "joyfuljay: read<Group>() needs the group, or others with the same accumulators, in Config::groups");
     detail::flow_summary<Config, wanted> summary;
     summarise(flow, summary);
+    if constexpr (!detail::is_empty(detail::filtered<detail::is_from_tables>(wanted{})))
+      ask_tables(connections_.tables.find(secret_, detail::ends_of(summary)), summary, wanted{});
     row_for<Groups> result;
     result.compute(summary);
     return result;
@@ -9947,8 +9964,8 @@ template <class Config> class engine {
     static_assert(std::is_invocable_v<Sink&, const row&, const view&, end_reason>,
                   "joyfuljay: a sink is called as sink(const row&, const flow_view&, end_reason)");
     ++statistics_.rows[static_cast<std::size_t>(why)];
-    if (why != end_reason::snapshot) count_connection(slot(number));
     summarise(slot(number), workspace_.summary);
+    if constexpr (has_connections) answer_connection(slot(number), why);
     workspace_.summary.outcome = why;
     compute_features(workspace_.features, workspace_.summary);
     reporting_ = true;

@@ -588,13 +588,13 @@ TEST_CASE("weights that would overflow are halved until they fit") {
   tables.count({}, ends(1, 2), packets, bytes);
   CHECK(flows_of(1) == 0xFFFFFFFF);  // does not wrap, and says so
   jj::connection_tallies tallies;
-  tables.read({}, ends(1, 2), tallies);
+  tables.read(tables.find({}, ends(1, 2)), tallies);
   CHECK(tallies.tables_overflowed);
   CHECK(graph.refresh(tables, 1'000'000));
   std::vector<std::int32_t> found;
   for (std::uint32_t host = 1; host <= 7; ++host) {
     jj::graph_position position;
-    graph.read(tables.read({}, ends(host, host), tallies), position);
+    graph.read(tables.find({}, ends(host, host)), position);
     found.push_back(position.community[0]);
   }
   CHECK(found == std::vector<std::int32_t>{0, 0, 0, 1, 1, 1, 0});  // 7, of weight 1, stays with 1
