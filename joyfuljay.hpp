@@ -9503,6 +9503,7 @@ template <class Config> class engine {
     return number;
   }
   template <class Sink> void finish(std::uint32_t number, end_reason why, Sink& sink) {
+    if constexpr (uses_chunks) fetch_for_ending(number);
     if constexpr (reads_handshakes) handshakes_.finish(slot(number));
     report(number, why, sink);
     unlink(number);
@@ -9515,6 +9516,22 @@ template <class Config> class engine {
       for (const std::uint32_t last_chunk : slot(number).text_chunk) release_ring(last_chunk);
     slot_pool_.give_back(number, next_);
     --statistics_.open_flows;
+  }
+  /// A flow that ends was quiet for long, and nothing of it is in the caches but its slot. What the report and the
+  /// removal begin with is asked for before the first of them waits.
+  void fetch_for_ending(std::uint32_t number) {
+    const flow_type& flow = slot(number);
+    detail::prefetch(&heads_[bucket_of(flow.hash)]);
+    detail::prefetch(&next_[number - 1]);
+    if constexpr (samples_payload)
+      for (const std::uint32_t last_chunk : flow.sample_chunk)
+        if (last_chunk != 0) detail::prefetch(&chunk_links_[last_chunk - 1]);
+    if constexpr (keeps_log)
+      if (!flow.marked(flow_type::is_long)) fetch_after(flow.storage);
+  }
+  /// Asks for the chunk behind one in its ring, which behind the last is the first.
+  void fetch_after(std::uint32_t chunk) const {
+    if (chunk != 0) detail::prefetch(&chunks_[chunk_links_[chunk - 1] - 1]);
   }
   static void count_use(std::uint32_t& used, std::uint32_t& most) {
     if (++used > most) most = used;
@@ -9651,7 +9668,11 @@ template <class Config> class engine {
   JOYFULJAY_INLINE_FOR_SPEED detail::log_entry next_entry(const flow_type& flow, log_place& place) const {
     if (place.at == 0) return ++place.at, detail::log_entry{flow.first_word, flow.first_flags};
     const std::size_t entry = (place.at++ - 1) % log_chunk::entries;
-    if (entry == 0) place.chunk = chunk_links_[place.chunk - 1];
+    if (entry == 0) {
+      place.chunk = chunk_links_[place.chunk - 1];
+      detail::prefetch(&chunk_links_[place.chunk - 1]);
+    }
+    if (entry == log_chunk::entries / 2) fetch_after(place.chunk);  // its link is here by now
     const log_chunk& chunk = chunks_[place.chunk - 1].log;
     return {chunk.words[entry], chunk.flags[entry]};
   }
@@ -9885,7 +9906,8 @@ template <class Config> class engine {
     summary = {};
     fill_facts(summary, flow);
     learn(flow, summary, detail::filtered<detail::is_learned>(wanted{}));
-    answer_samples(flow, summary, detail::filtered<detail::samples_payload>(wanted{}));
+    if constexpr (samples_payload)
+      for (const std::uint32_t last_chunk : flow.sample_chunk) fetch_after(last_chunk);
     show_texts(flow, summary, detail::filtered<detail::keeps_texts>(wanted{}));
     if constexpr (!keeps_log) {
       copy(flow, summary, detail::filtered<detail::lives_in_slot>(wanted{}));
@@ -9904,6 +9926,7 @@ template <class Config> class engine {
         replay(flow, flow.storage, summary, logged, detail::filtered<detail::has_exact>(wanted{}));
       }
     }
+    answer_samples(flow, summary, detail::filtered<detail::samples_payload>(wanted{}));
   }
   /// What the tables say of a flow that is reported. One that ends for good is counted there first.
   JOYFULJAY_OWN_FRAME void answer_connection(const flow_type& flow, end_reason why) {
