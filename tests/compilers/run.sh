@@ -35,6 +35,10 @@ two_files() {
   compile c++17 -c "$files/a.cpp" -o "$work/a.o" && compile c++20 "$files/b.cpp" "$work/a.o" -o "$work/two_files" && "$work/two_files"
 }
 
+benchmarks() {
+  for file in "$root"/tools/bench*.cpp; do compile c++17 -fsyntax-only "$file" || return; done
+}
+
 absent=()
 for compiler in "${debian_12[@]}" "${others[@]}" "${targets[@]}"; do
   if ! command -v "$compiler" > /dev/null && [[ " ${debian_12[*]} " != *" $compiler "* ]]; then
@@ -48,5 +52,7 @@ for compiler in "${debian_12[@]}" "${others[@]}" "${targets[@]}"; do
     ! knows c++20 || check_as "$compiler two files" two_files "$compiler"
   fi
 done
+compiler=clang++  # its preset builds without them
+check_as "clang++ benchmarks" benchmarks clang++
 [ ${#absent[@]} = 0 ] || echo "skipped: not here: ${absent[*]}"
 exit $((failed > 0))
