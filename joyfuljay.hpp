@@ -108,8 +108,9 @@
 #define JOYFULJAY_INLINE_FOR_SPEED
 #endif
 
-/// A large function that has one caller. Left to itself g++ -O2 inlines it or not, by luck, which may cost a packet 10 %
-/// with all groups; at -Os inlined it takes less flash and stack.
+/// A large function that has one caller, or one that a loop seldom calls and lends its registers to. Left to itself
+/// g++ -O2 inlines it or not, by luck, which may cost a packet 10 % with all groups; at -Os inlined it takes less flash
+/// and stack.
 #if defined(__GNUC__) && !defined(__OPTIMIZE_SIZE__)
 #define JOYFULJAY_APART_FOR_SPEED __attribute__((noinline))
 #else
@@ -1356,7 +1357,7 @@ inline std::uint64_t logarithm(std::uint64_t x) {
   return detail::logarithm(x);
 }
 /// count * log2(count) in units of 2^-42, to the nearest, of at most 2^17; 0 for 0. Whole for powers of two.
-constexpr std::uint64_t weighted_logarithm(std::uint32_t count) {
+JOYFULJAY_APART_FOR_SPEED constexpr std::uint64_t weighted_logarithm(std::uint32_t count) {
   if (count == 0) return 0;
   const wide<2> exact = product(count, detail::logarithm(count));
   constexpr unsigned dropped = logarithm_bits - weighted_bits;
@@ -5697,18 +5698,23 @@ struct payload_sample {
  private:
   /// The c log2(c) of 32 byte values. Returns how many bytes have one of them. Nearly all counts are in the table.
   std::uint32_t add_group(std::size_t group, const byte_histogram (&counts)[2]) {
-    using table = detail::weight_table;
+    constexpr const std::uint64_t(&weights)[detail::weight_table::size] = detail::small_weights.of;
     std::uint64_t less[2] = {}, less_together = 0, squares = 0;  // registers: members would be stored each time
     std::uint32_t sum = 0;
     for (std::size_t four = group; four < group + 32; four += 4) {
       if (!counts[fwd].has_any_of_four(four) && !counts[bwd].has_any_of_four(four)) continue;
-      for (std::size_t value = four; value < four + 4; ++value) {
-        const std::uint32_t forward = counts[fwd].count(value), backward = counts[bwd].count(value);
+      for (std::size_t at = 0; at < 4; ++at) {
+        const std::uint32_t forward = counts[fwd].count(four + at), backward = counts[bwd].count(four + at);
         const std::uint32_t together = forward + backward;
-        const bool in_table = together < table::size;
-        less[fwd] += in_table ? detail::small_weights.of[forward] : weighted_logarithm(forward);
-        less[bwd] += in_table ? detail::small_weights.of[backward] : weighted_logarithm(backward);
-        less_together += in_table ? detail::small_weights.of[together] : weighted_logarithm(together);
+        if (together < detail::weight_table::size) {
+          less[fwd] += weights[forward];
+          less[bwd] += weights[backward];
+          less_together += weights[together];
+        } else {
+          less[fwd] += weighted_logarithm(forward);
+          less[bwd] += weighted_logarithm(backward);
+          less_together += weighted_logarithm(together);
+        }
         squares += std::uint64_t{together} * together;
         sum += together;
       }
