@@ -81,6 +81,23 @@ TEST_CASE("logarithms have the same bits on every target") {
   CHECK(digest == 0x85e13f3c89aede1f);
 }
 
+TEST_CASE("counts times their logarithms: rounded to the nearest, whole for powers of two, the same from the table") {
+  CHECK(jj::weighted_logarithm(0) == 0);
+  for (unsigned power = 0; power <= 17; ++power)
+    CHECK(jj::weighted_logarithm(1u << power) == std::uint64_t{power << power} << jj::weighted_bits);
+  double worst = 0;
+  for (std::uint32_t count = 1; count <= 131'072; ++count) {
+    const jj::wide<2> exact = jj::product(count, jj::logarithm(count));
+    const std::uint64_t upper = exact.word[1] << 48 | exact.word[0] >> 16, weight = jj::weighted_logarithm(count);
+    REQUIRE(weight - upper == ((exact.word[0] & 0xFFFF) >= 0x8000 ? 1 : 0));
+    const double wanted = count * std::log2(static_cast<double>(count));
+    worst = std::max(worst, std::fabs(std::ldexp(static_cast<double>(weight), -42) - wanted) / std::max(wanted, 1.0));
+  }
+  CHECK(worst < 3e-14);  // half a unit, 2^-43, of 3 log2(3)
+  for (std::uint32_t count = 0; count < jj::detail::weight_table::size; ++count)
+    CHECK(jj::detail::small_weights.of[count] == jj::weighted_logarithm(count));
+}
+
 TEST_CASE("entropies known by heart") {
   CHECK(our_entropy({}) == 0);
   CHECK(our_entropy({1}) == 0);
@@ -172,6 +189,9 @@ template <class... Groups> struct raw_config : jj::default_config {
   static constexpr std::size_t max_flows = 16;
 };
 struct only_entropy : raw_config<jj::entropy> {};
+struct long_samples : raw_config<jj::entropy> {
+  static constexpr std::size_t entropy_sample_bytes = 65535;
+};
 struct beside_logs : raw_config<jj::entropy, jj::timing, jj::gap_sequences> {
   static constexpr std::size_t sample_packets = 60;
 };
@@ -300,6 +320,16 @@ TEST_CASE_TEMPLATE("a sample is strung together from any number of packets and e
   CHECK(expected_entropy(sample, sample).agrees(read_entropy<Config>(tiny, tiny)));
   CHECK(expected_entropy(octets(stream.begin(), stream.begin() + 100), sample)
             .agrees(read_entropy<Config>({octets(stream.begin(), stream.begin() + 100)}, tiny)));
+}
+
+TEST_CASE("a sample that is nearly all one value loses no digits") {
+  std::vector<octets> pieces(46, octets(1400, 'a'));
+  pieces.push_back({'b'});
+  const jj::entropy row = read_entropy<long_samples>(pieces, {});
+  CHECK(row.payload_bytes_sampled == 64'401);
+  const double wanted = entropy_of({64'400, 1});
+  CHECK(std::fabs(row.entropy_initiator - wanted) <= 1e-12 * wanted);
+  CHECK(row.entropy_payload == row.entropy_initiator);
 }
 
 TEST_CASE("later fragments, other protocols and cut captures: what was captured counts") {
