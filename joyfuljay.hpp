@@ -9831,7 +9831,9 @@ template <class Config> class engine {
     release_ring(head.sample_chunk[dir]);
     const unsigned other = dir ^ 1u;
     const std::uint32_t chunk = trim_ring(head.sample_chunk[other], chunks_for_sample(head.sampled_bytes[other]), 1);
-    chunks_[chunk - 1].answers.answer(workspace_.histograms, head);
+    payload_sample answers;
+    answers.answer(workspace_.histograms, head);
+    chunks_[chunk - 1].answers = answers;
     head.sample_chunk[fwd] = chunk;
     head.sample_chunk[bwd] = 0;
   }
