@@ -1404,9 +1404,9 @@ class shannon_entropy {
   std::uint32_t few_counts_[few] = {};  // how many values had this count
 };
 
-/// n H over n, in bits. A distribution of one value has 0.
-inline double entropy_bits(const wide<2>& scaled, std::uint64_t total) {
-  return quotient(scaled, product(total, std::uint64_t{1} << logarithm_bits));
+/// n H in units of `weighted_logarithm` over n, of at most 2^18: entropy in bits.
+inline double entropy_bits(std::uint64_t information, std::uint64_t total) {
+  return quotient(information, total << weighted_bits);
 }
 
 /// part / whole in units of 2^-64, rounded down, for shares up to 1.
@@ -5476,7 +5476,7 @@ template <class... Groups> constexpr bool names_differ(type_list<Groups...>) {
 //              reads_other_forms = true` answer takes a third argument, which all exact forms, or all sketches, are bases
 //              of: those that it needs have answered.
 //
-// payload_sample is of a kind of its own: the engine keeps its bytes, coded, in chunks of the logs' pool.
+// payload_sample is of a kind of its own: the engine keeps its bytes, or what they say, in chunks of the logs' pool.
 //
 // A fourth kind, `learned`, says with `learned_from` which handshake it shows; the engine keeps that in a record.
 //
@@ -7421,13 +7421,13 @@ struct entropy {
       double, entropy_payload, "bits",
       "Shannon entropy, -sum p log2 p over byte values, of both directions' samples together. A sample is "
       "the first entropy_sample_bytes captured payload bytes of a direction strung together.") {
-    return quotient(flow.both_information, sampled_total << weighted_bits);
+    return entropy_bits(flow.both_information, sampled_total);
   }
   JOYFULJAY_FEATURE(double, entropy_initiator, "bits", "Shannon entropy of the forward sample.") {
-    return quotient(flow.sample_information[fwd], std::uint64_t{flow.sampled[fwd]} << weighted_bits);
+    return entropy_bits(flow.sample_information[fwd], flow.sampled[fwd]);
   }
   JOYFULJAY_FEATURE(double, entropy_responder, "bits", "Shannon entropy of the backward sample.") {
-    return quotient(flow.sample_information[bwd], std::uint64_t{flow.sampled[bwd]} << weighted_bits);
+    return entropy_bits(flow.sample_information[bwd], flow.sampled[bwd]);
   }
   JOYFULJAY_FEATURE(double, entropy_ratio, "",
                     "entropy_initiator / entropy_responder; entropy_initiator if the other is 0.") {
@@ -8026,27 +8026,21 @@ template <class Config> class connection_tables {
     place at = {};
     for (unsigned role = 0; role < 2; ++role) at.host[role] = enter_host(host_hash[role], ends, role);
     const std::uint32_t source = at.host[fwd], target = at.host[bwd];
-    const bool both = source != 0 && target != 0;
     const std::uint32_t edge_hash = hash_of_edge(secret, source, target);
     const std::uint32_t port_hash = hash_of_port(secret, source, ends.dst_port, true);
     edges_.fetch(edge_hash);
     ports_.fetch(port_hash);
     for (unsigned role = 0; role < 2; ++role)
       if (at.host[role] != 0) count_at(hosts_[at.host[role]], role, packets, frame_bytes);
-    if (both) at.edge = count_edge(edge_hash, source, target);
-    bool is_new = false;
-    const std::uint32_t source_port = source != 0 ? count_port(port_hash, source, ends.dst_port, true, is_new) : 0;
+    if (source != 0 && target != 0) at.edge = count_edge(edge_hash, source, target);
+    bool is_new = false, lost_port = false;
+    if (source != 0) lost_port = count_port(port_hash, source, ends.dst_port, true, is_new) == 0;
     if (is_new) ++hosts_[source].ports;
     if (at.edge != 0) {
-      const std::uint32_t hash = hash_of_port(secret, at.edge, ends.dst_port, false);
-      at.port = count_port(hash, at.edge, ends.dst_port, false, is_new);
+      at.port = count_port(hash_of_port(secret, at.edge, ends.dst_port, false), at.edge, ends.dst_port, false, is_new);
+      lost_port |= at.port == 0;
     }
-    const bool lost_port = (source != 0 && source_port == 0) || (at.edge != 0 && at.port == 0);
-    statistics_.lost_hosts += !both;
-    statistics_.lost_edges += both && at.edge == 0;
-    statistics_.lost_ports += lost_port;
-    if (at.edge == 0 || lost_port) mark(source, fwd);
-    if (at.edge == 0) mark(target, bwd);
+    note_losses(at, lost_port);
     return at;
   }
   place find(const hash_key& secret, const flow_ends& ends) const {
@@ -8170,6 +8164,14 @@ template <class Config> class connection_tables {
     }
     count_up(ports_[number].flows);  // the edge, which is no smaller, says when this one is full
     return number;
+  }
+  void note_losses(const place& at, bool lost_port) {
+    const bool both = at.host[fwd] != 0 && at.host[bwd] != 0;
+    statistics_.lost_hosts += !both;
+    statistics_.lost_edges += both && at.edge == 0;
+    statistics_.lost_ports += lost_port;
+    if (at.edge == 0 || lost_port) mark(at.host[fwd], fwd);
+    if (at.edge == 0) mark(at.host[bwd], bwd);
   }
   static bool count_up(std::uint32_t& flows) {
     if (flows == 0xFFFFFFFF) return false;
@@ -9778,7 +9780,7 @@ template <class Config> class engine {
     (static_cast<A&>(summary).learn(handshakes_, static_cast<const typename handshakes_type::slot&>(flow)), ...);
   }
 
-  // ---- 15.9 Payload samples: coded histograms in rings of chunks, one for each direction
+  // ---- 15.9 Payload samples: bytes, coded histograms or answers, in rings of chunks
 
   static bool holds_sample(const payload_sample::head& head) {
     return (head.sample_chunk[fwd] | head.sample_chunk[bwd]) != 0;
