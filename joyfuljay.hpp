@@ -9789,8 +9789,7 @@ template <class Config> class engine {
   static bool is_answered(const payload_sample::head& head) {
     return head.sampled_bytes[bwd] != 0 && head.sample_chunk[bwd] == 0;
   }
-  /// A long sample is decoded, the packet's bytes are added, and the whole is coded again. Chunks are taken first, because
-  /// that may evict a flow, whose report needs the histograms.
+  /// Short samples are bytes, long ones coded. When both are complete, only what they say is kept.
   template <class Sink> void sample_payload(flow_type& flow, const packet& p, Sink& sink) {
     const std::size_t had = flow.sampled_bytes[p.dir], wanted = static_cast<std::size_t>(Config::entropy_sample_bytes);
     const std::size_t limit = wanted < detail::longest_sample ? wanted : detail::longest_sample;
@@ -9798,35 +9797,38 @@ template <class Config> class engine {
     const bytes piece = p.payload.first(limit - had);
     const std::size_t now = had + piece.length;
     if (now == limit && flow.sampled_bytes[p.dir ^ 1] >= limit) return keep_answers(flow, p.dir, piece);
-    std::uint32_t& last_chunk = flow.sample_chunk[p.dir];
-    const std::size_t had_chunks = chunks_for_sample(had), now_chunks = chunks_for_sample(now);
-    for (std::size_t held = had_chunks; held < now_chunks; ++held) extend_ring(last_chunk, sink);
-    if (now <= most_raw) {
-      write_raw(had, last_chunk, piece);
-    } else {
-      add_coded(had, last_chunk, piece);
-      last_chunk = trim_ring(last_chunk, larger(had_chunks, now_chunks), now_chunks);
-    }
+    if (now <= most_raw)
+      add_raw(had, flow.sample_chunk[p.dir], piece, sink);
+    else
+      add_coded(had, flow.sample_chunk[p.dir], piece, sink);
     flow.sampled_bytes[p.dir] = static_cast<std::uint16_t>(now);
   }
-  /// Behind the `had` bytes. Most packets add to the last chunk alone, which is known; to others a ring leads.
-  void write_raw(std::size_t had, std::uint32_t last_chunk, const bytes& piece) {
-    const std::size_t at_in_chunk = had % sizeof(chunk_type::raw_sample);
-    if (at_in_chunk + piece.length <= sizeof(chunk_type::raw_sample))
-      std::memcpy(chunks_[last_chunk - 1].raw_sample + at_in_chunk, piece.data, piece.length);
-    else
-      for_raw_pieces(had, piece.length, last_chunk, [&](std::uint8_t* at, std::size_t from, std::size_t some) {
-        std::memcpy(at, piece.data + from, some);
-      });
+  template <class Sink> void add_raw(std::size_t had, std::uint32_t& last_chunk, const bytes& piece, Sink& sink) {
+    constexpr std::size_t room = sizeof(chunk_type::raw_sample);
+    for (std::size_t at = 0, some; at < piece.length; at += some) {
+      const std::size_t place = (had + at) % room, rest = piece.length - at;
+      if (place == 0) extend_ring(last_chunk, sink);
+      some = rest < room - place ? rest : room - place;
+      std::memcpy(chunks_[last_chunk - 1].raw_sample + place, piece.data + at, some);
+    }
   }
-  JOYFULJAY_OWN_FRAME void add_coded(std::size_t had, std::uint32_t last_chunk, const bytes& piece) {
+  /// Chunks are taken first, because that may evict a flow, whose report needs the histograms.
+  template <class Sink> void add_coded(std::size_t had, std::uint32_t& last_chunk, const bytes& piece, Sink& sink) {
+    const std::size_t had_chunks = chunks_for_sample(had), now_chunks = chunks_for_sample(had + piece.length);
+    for (std::size_t held = had_chunks; held < now_chunks; ++held) extend_ring(last_chunk, sink);
+    code_again(had, last_chunk, piece);
+    last_chunk = trim_ring(last_chunk, larger(had_chunks, now_chunks), now_chunks);
+  }
+  JOYFULJAY_OWN_FRAME void code_again(std::size_t had, std::uint32_t last_chunk, const bytes& piece) {
     byte_histogram& counts = workspace_.histograms[0];
+    fetch_sample(had, last_chunk);
     count_sample(had, last_chunk, counts);
     counts.add(piece);
     counts.write_coded(sample_words(last_chunk));
   }
   /// The last bytes of the second sample have come: nothing can change what they say any more, which takes one chunk.
   JOYFULJAY_OWN_FRAME void keep_answers(payload_sample::head& head, direction dir, const bytes& piece) {
+    fetch_samples(head);
     count_samples(head);
     workspace_.histograms[dir].add(piece);
     head.sampled_bytes[dir] = static_cast<std::uint16_t>(head.sampled_bytes[dir] + piece.length);
@@ -9839,6 +9841,15 @@ template <class Config> class engine {
     head.sample_chunk[fwd] = chunk;
     head.sample_chunk[bwd] = 0;
   }
+  /// Chunks of a ring are found one after the other, but may come from memory together.
+  void fetch_sample(std::size_t length, std::uint32_t last_chunk) const {
+    if (last_chunk == 0) return;
+    std::uint32_t chunk = last_chunk;
+    for (std::size_t left = chunks_for_sample(length); left > 0; --left) fetch_after(chunk), chunk = chunk_links_[chunk - 1];
+  }
+  void fetch_samples(const payload_sample::head& head) const {
+    for (const direction dir : {fwd, bwd}) fetch_sample(head.sampled_bytes[dir], head.sample_chunk[dir]);
+  }
   void count_samples(const payload_sample::head& head) {
     for (const direction dir : {fwd, bwd})
       count_sample(head.sampled_bytes[dir], head.sample_chunk[dir], workspace_.histograms[dir]);
@@ -9846,21 +9857,11 @@ template <class Config> class engine {
   void count_sample(std::size_t length, std::uint32_t last_chunk, byte_histogram& counts) {
     if (length > most_raw) return counts.read_coded(sample_words(last_chunk));
     counts.clear();
-    for_raw_pieces(0, length, last_chunk, [&](const std::uint8_t* at, std::size_t, std::size_t some) {
-      counts.add({at, some});
-    });
-  }
-  /// Calls visit(where it is, offset from `begin`, length) for each chunk's part of `length` bytes of a raw sample.
-  template <class Visit>
-  void for_raw_pieces(std::size_t begin, std::size_t length, std::uint32_t last_chunk, Visit&& visit) {
     constexpr std::size_t room = sizeof(chunk_type::raw_sample);
     std::uint32_t chunk = last_chunk;
-    std::size_t chunk_end = 0;
-    for (std::size_t at = begin; at < begin + length;) {
-      for (; chunk_end <= at; chunk_end += room) chunk = chunk_links_[chunk - 1];
-      const std::size_t end = chunk_end < begin + length ? chunk_end : begin + length;
-      visit(chunks_[chunk - 1].raw_sample + at % room, at - begin, end - at);
-      at = end;
+    for (std::size_t at = 0; at < length; at += room) {
+      chunk = chunk_links_[chunk - 1];
+      counts.add(bytes{chunks_[chunk - 1].raw_sample, room}.first(length - at));
     }
   }
   /// Each call returns the next word of a ring.
@@ -9916,8 +9917,7 @@ template <class Config> class engine {
     summary = {};
     fill_facts(summary, flow);
     learn(flow, summary, detail::filtered<detail::is_learned>(wanted{}));
-    if constexpr (samples_payload)
-      for (const std::uint32_t last_chunk : flow.sample_chunk) fetch_after(last_chunk);
+    if constexpr (samples_payload) fetch_samples(flow);
     show_texts(flow, summary, detail::filtered<detail::keeps_texts>(wanted{}));
     if constexpr (!keeps_log) {
       copy(flow, summary, detail::filtered<detail::lives_in_slot>(wanted{}));
