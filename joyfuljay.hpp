@@ -77,7 +77,7 @@
 // Versions, the assertion, and what differs between compilers. Nothing here is configuration: see section 3.
 
 // Major: layouts or meanings changed, rows of different majors do not mix. Minor: features or functions were added.
-// Patch: neither. The build files read the version from here.
+// Patch: neither. While the major is 0 a minor may change both. The build files read the version from here.
 #define JOYFULJAY_VERSION_MAJOR 0
 #define JOYFULJAY_VERSION_MINOR 1
 #define JOYFULJAY_VERSION_PATCH 0
@@ -165,9 +165,6 @@ inline unsigned lowest_bit(std::uint32_t x) {
   return bit_length(x & (0 - x)) - 1;
 #endif
 }
-
-/// The same for compile-time sizes.
-constexpr unsigned bits_for(std::uint64_t x) { return x == 0 ? 0 : 1 + bits_for(x >> 1); }
 
 /// Stands where a configuration leaves something out.
 struct nothing {};
@@ -323,7 +320,7 @@ enum class verdict : std::uint8_t {
   malformed_link,       ///< link header cut short, or more than 128 tags or labels
   malformed_ip,         ///< IP header cut short, wrong version, impossible length, over eight extension headers
   malformed_transport,  ///< TCP or UDP header cut short, impossible data offset
-  refused               ///< fed from inside a sink of the same engine
+  refused               ///< fed from inside a sink of the same engine, or as a batch from inside one
 };
 inline constexpr std::size_t verdict_count = 7;
 inline constexpr const char* verdict_names[verdict_count] = {
@@ -348,7 +345,7 @@ struct hash_key {
   std::uint64_t low = 0, high = 0;
 };
 
-/// What the engine says of itself. All counters are from its start and never wrap in practice (64 bits).
+/// What the engine says of itself. All counters are from its start; those of 64 bits never wrap in practice.
 struct engine_statistics {
   std::uint64_t frames[verdict_count];   ///< by verdict; their sum is the number of frames fed
   std::uint64_t flows_created;           ///< equals the sum of rows over all reasons but snapshot, plus open flows
@@ -362,7 +359,7 @@ struct engine_statistics {
   std::uint64_t fragments_followed;             ///< later fragments that found their first
   std::uint64_t fragments_orphaned;             ///< later fragments that did not: a flow of their own, ports 0
   std::uint32_t open_flows, most_open_flows;    ///< now, and at the fullest moment
-  std::uint32_t used_chunks, most_used_chunks;  ///< of logs and payload samples
+  std::uint32_t used_chunks, most_used_chunks;  ///< of logs, payload samples and texts
   std::uint32_t used_long_states, most_used_long_states;
   std::uint32_t used_records, most_used_records;  ///< of handshakes
   std::uint32_t refused_calls;                    ///< of tick, flush and the like from inside a sink
@@ -422,25 +419,25 @@ struct default_config {
   using snapshot_packets = packet_numbers<>;               ///< in any order; rows with end_reason::snapshot
 
   // How much memory there is.
-  static constexpr std::size_t max_flows = 1024;      ///< open at once; any number from 1
+  static constexpr std::size_t max_flows = 1024;      ///< open at once; 1 to 2^28 - 1
   static constexpr std::size_t sample_packets = 128;  ///< flows up to here are exact in quantiles and modes; 1 to 1000
   static constexpr std::size_t log_chunks = 0;        ///< of 64 bytes, seven packets each; 0: five for every two flows
   static constexpr std::size_t long_flows = 0;        ///< states of about 3 KB for longer flows; 0: one in 16 flows
   static constexpr std::size_t sample_chunks = 0;     ///< of 64 bytes for the entropy group; 0: three for two flows
   static constexpr std::size_t max_fragments = 64;    ///< first fragments that are remembered, the latest; 0: none
-  static constexpr std::size_t max_sequence_length = 50;    ///< packets in the sequences and SPLT
+  static constexpr std::size_t max_sequence_length = 50;    ///< packets in the sequences and SPLT; below sample_packets
   static constexpr std::size_t entropy_sample_bytes = 256;  ///< of payload and direction, at most 65535. A chunk holds
                                                             ///< 64 up to 255, then 256 coded, each further one 512
-  static constexpr std::size_t batch_frames = 0;            ///< of `feed_batch`, about 250 bytes each; 0: none
+  static constexpr std::size_t batch_frames = 0;            ///< of `feed_batch`, about 200 bytes each; 0: none
 
   // What is kept of handshakes (tls, quic, ssh, dns). A flow that speaks none of them takes no record.
   static constexpr std::size_t handshake_records = 0;  ///< of about 250 bytes; 0: one for every two flows
-  static constexpr std::size_t handshake_buffers = 0;  ///< for messages in pieces; 0: one for 64 flows, 4 at least
+  static constexpr std::size_t handshake_buffers = 0;  ///< for messages in pieces; 0: one for 64 flows, 4 to 16,384
   static constexpr std::size_t handshake_buffer_bytes = 4096;  ///< longest ClientHello, KEXINIT, ...; 512 to 16384
-  static constexpr std::size_t held_pieces = 32;               ///< of a stream that wait for an earlier one in a buffer
-  static constexpr std::size_t max_name = 64;                  ///< bytes of server names, DNS names, software; 8 to 255
-  static constexpr std::size_t max_protocol_name = 16;         ///< bytes of ALPN names and SSH versions; 8 to 255
-  static constexpr std::size_t quic_connections = 4;           ///< client connection IDs that are remembered; 1 to 4
+  static constexpr std::size_t held_pieces = 32;  ///< of a stream that wait for an earlier one in a buffer; 1 to 255
+  static constexpr std::size_t max_name = 64;     ///< bytes of server names, DNS names, software; 8 to 255
+  static constexpr std::size_t max_protocol_name = 16;  ///< bytes of ALPN names and SSH versions; 8 to 255
+  static constexpr std::size_t quic_connections = 4;    ///< client connection IDs that are remembered; 1 to 4
   static constexpr std::uint32_t quic_initials = 8;  ///< Initial packets of a flow that are opened; 0.1 ms each, or so
   // What reading one packet may cost; what goes beyond is left out (`handshake_dropped`). As they are: less than 400
   // packets of ordinary traffic. Clients' Initials of 1,200 to 1,450 bytes are opened with it, or hellos of 430 numbers
@@ -452,7 +449,7 @@ struct default_config {
   static constexpr std::size_t text_chunks = 0;  ///< of 64 bytes for tls_texts and quic_texts; 0: four for each flow
 
   // How much the group connection remembers; nothing at all where it is not selected.
-  static constexpr std::size_t max_hosts = 1024;    ///< addresses, 84 bytes each, 144 with connection_graph
+  static constexpr std::size_t max_hosts = 1024;    ///< 1 to 2^24 addresses, 84 bytes each, 144 with the graph
   static constexpr std::size_t max_edges = 0;       ///< (source, target), 20 or 44 bytes; 0: two for every host
   static constexpr std::size_t max_pair_ports = 0;  ///< (source, target, port), and (source, port) as well, 20 bytes
                                                     ///< each; 0: three for every host
@@ -460,14 +457,15 @@ struct default_config {
   // What the frames are.
   static constexpr link_type link = link_type::ethernet;  ///< or per_frame, which compiles the code of all link types
 
-  // When flows end (SEMANTICS: flow_timeout, active_timeout, tcp_linger, fragment_timeout, burst_threshold_ms).
+  // When flows end (SEMANTICS: flow_timeout, active_timeout, tcp_linger, fragment_timeout, burst_threshold_ms). Times are
+  // not negative; timeouts that are, chosen at run time, count as 0.
   static constexpr std::int64_t idle_timeout_ns = 60'000'000'000;  ///< silence that ends a flow
   static constexpr std::int64_t active_timeout_ns = 0;             ///< age that ends a flow; 0: never
   static constexpr std::int64_t tcp_linger_ns = 1'000'000'000;     ///< a closed flow takes stragglers so long, if it is
                                                                    ///< not idle before
   static constexpr std::int64_t fragment_timeout_ns = 30'000'000'000;  ///< how long a first fragment is remembered
   static constexpr std::int64_t burst_threshold_ns = 50'000'000;       ///< a gap of at least this parts two bursts
-  static constexpr std::uint32_t flow_packet_limit = 0xFFFFFFFF;  ///< packets that end a flow: counters have 32 bits
+  static constexpr std::uint32_t flow_packet_limit = 0xFFFFFFFF;       ///< packets that end a flow; from 1
   static constexpr bool expire_while_feeding = true;  ///< end idle flows as packets pass, one at most a packet; false:
                                                       ///< when their next packet comes, room is needed, or at `tick`
 
@@ -538,6 +536,7 @@ inline constexpr std::size_t largest_block = 40;  // the IPv6 header
 inline constexpr std::uint8_t zeros[largest_block] = {};
 }  // namespace detail
 
+/// Reads borrowed bytes from begin to end. What lies beyond the end is zeros or nothing, and `failed`.
 class reader {
  public:
   explicit reader(bytes input) : begin_(input.data), next_(input.data), left_(input.length) {}
@@ -559,8 +558,9 @@ class reader {
     static_assert(Length <= detail::largest_block, "joyfuljay: enlarge detail::zeros");
     return block<Length>(left_ >= Length ? next_ : detail::zeros);
   }
+  /// Moves on. False, and a failure, when there are fewer bytes, and ever after.
   bool skip(std::size_t count) {
-    if (count > left_) return fail();
+    if (failed_ || count > left_) return fail();
     next_ += count;
     left_ -= count;
     return true;
@@ -665,7 +665,7 @@ class sha256 : public detail::block_digest<sha256> {
         0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
         0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
         0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
-    std::uint32_t words[24];  // sixteen of the message schedule, and the next eight
+    std::uint32_t words[16];  // of the message schedule
     for (std::size_t t = 0; t < 16; ++t) {
       const block<4> four(block_ + 4 * t);
       words[t] = four.u32<0>();
@@ -673,9 +673,9 @@ class sha256 : public detail::block_digest<sha256> {
     std::uint32_t a = state_[0], b = state_[1], c = state_[2], d = state_[3];
     std::uint32_t e = state_[4], f = state_[5], g = state_[6], h = state_[7];
     const std::uint32_t* constants = round_constants;
-    for (unsigned eight = 0; eight < 8; ++eight, constants += 8) {
-      if (eight != 0) schedule(words);
-      for (std::size_t t = 0; t < 8; t += 4) {  // four rounds, in which the variables change their roles and stay
+    for (unsigned sixteen = 0; sixteen < 4; ++sixteen, constants += 16) {
+      if (sixteen != 0) schedule(words);
+      for (std::size_t t = 0; t < 16; t += 4) {  // four rounds, in which the variables change their roles and stay
         h += first_sum(e, f, g) + constants[t] + words[t], d += h, h += second_sum(a, b, c);
         g += first_sum(d, e, f) + constants[t + 1] + words[t + 1], c += g, g += second_sum(h, a, b);
         f += first_sum(c, d, e) + constants[t + 2] + words[t + 2], b += f, f += second_sum(g, h, a);
@@ -697,14 +697,13 @@ class sha256 : public detail::block_digest<sha256> {
     const std::uint32_t was = x;
     x = y, y = was;
   }
-  /// Eight words further.
-  JOYFULJAY_OWN_FRAME static void schedule(std::uint32_t (&words)[24]) {
-    for (std::size_t t = 16; t < 24; ++t) {
-      const std::uint32_t w15 = words[t - 15], w2 = words[t - 2];
-      words[t] = words[t - 16] + (rotate(w15 ^ rotate(w15, 11), 7) ^ w15 >> 3) + words[t - 7] +
-                 (rotate(w2 ^ rotate(w2, 2), 17) ^ w2 >> 10);
+  /// The next sixteen words, each in the place of the one sixteen before it.
+  JOYFULJAY_OWN_FRAME static void schedule(std::uint32_t (&words)[16]) {
+    for (std::size_t t = 0; t < 16; ++t) {
+      const std::uint32_t w15 = words[(t + 1) % 16], w2 = words[(t + 14) % 16];
+      words[t] += (rotate(w15 ^ rotate(w15, 11), 7) ^ w15 >> 3) + words[(t + 9) % 16] +
+                  (rotate(w2 ^ rotate(w2, 2), 17) ^ w2 >> 10);
     }
-    std::memmove(words, words + 8, 16 * sizeof words[0]);
   }
 
   std::uint32_t state_[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,  // [FIPS 180-4 5.3.3]
@@ -804,6 +803,7 @@ namespace detail {
 inline void expand_label(hmac_sha256 mac, const char* prefix, const char* label, std::uint8_t length,
                          std::uint8_t (&digest)[sha256::digest_length]) {
   text<32> whole;
+  JOYFULJAY_ASSERT(std::strlen(prefix) + std::strlen(label) <= 26);
   whole.append("tls13 ");
   whole.append(prefix);
   whole.append(label);
@@ -818,7 +818,8 @@ inline void expand_label(hmac_sha256 mac, const char* prefix, const char* label,
 
 }  // namespace detail
 
-/// The same of a secret, or of the HMAC that has it as key and nothing as message so far.
+/// HKDF-Expand-Label without context [RFC 8446 7.1] for the label "tls13 ", `prefix`, `label`, of which the latter two have
+/// at most 26 characters together; of a secret, or of the HMAC that has it as key and nothing as message so far.
 template <std::size_t Length>
 void hkdf_expand_label(const hmac_sha256& secret, const char* prefix, const char* label, std::uint8_t (&out)[Length]) {
   static_assert(Length <= sha256::digest_length, "joyfuljay: longer output needs another round of HKDF");
@@ -1096,8 +1097,8 @@ struct halfsiphash {
 // ---- 6. Statistics -----------------------------------------------------------------------------------------------
 // Integers in, quotients out. Sums of any length are exact; a double appears only when a feature is computed, as one
 // division of two integers, of which the dividend may be under a square root: IEEE 754 rounds conversion, root and
-// division the same way on every target, and there is no product and sum for a compiler to fuse. Everything
-// here starts as zero bytes and has no initialisers, so that the pools that hold it lie in .bss.
+// division the same way on every target, and there is no product and sum for a compiler to fuse. What flows keep
+// starts as zero bytes and has no initialisers, so that the pools that hold it lie in .bss.
 
 namespace detail {
 /// word -= other, which is not larger; one function for all widths.
@@ -1356,7 +1357,7 @@ inline std::uint64_t logarithm(std::uint64_t x) {
   JOYFULJAY_ASSERT(x != 0 && x >> 63 == 0);
   return detail::logarithm(x);
 }
-/// count * log2(count) in units of 2^-42, to the nearest, of at most 2^17; 0 for 0. Whole for powers of two.
+/// count * log2(count) in units of 2^-42, within two of them, of at most 2^17; 0 for 0. Whole for powers of two.
 JOYFULJAY_APART_FOR_SPEED constexpr std::uint64_t weighted_logarithm(std::uint32_t count) {
   if (count == 0) return 0;
   const wide<2> exact = product(count, detail::logarithm(count));
@@ -1610,7 +1611,7 @@ class percentile_search {
   std::uint64_t seen_ = 0;
 };
 
-/// Lets 16-bit counters hold any number of values. When one is full, all of its histogram are halved, and from then on
+/// Lets 16-bit counters hold any number of values. When one is full, all of its histogram's are halved, and from then on
 /// one value in 2^halvings counts, so that early and late values weigh the same. In each block of 256 values the
 /// multiples of the golden ratio say which, since they spread evenly over any stretch and any step (Knuth: "The Art of
 /// Computer Programming", 3, 6.4). Each block starts elsewhere: otherwise packets that repeat with a Fibonacci number
@@ -1904,7 +1905,9 @@ class mode_sketch {
 
 /// How many different lengths there were, and their entropy, beside a length_sketch and a mode_sketch. One bit for each
 /// length below 1,536; longer ones in a hashed bitmap with linear counting (Whang, Vander-Zanden, Taylor: "A linear-time
-/// probabilistic counting algorithm", 1990), whose standard error is 2.2 % of them. 320 bytes, one bit operation a packet.
+/// probabilistic counting algorithm", 1990). Its standard error is 2.2 % of up to 500 of them, 2.5 % of 1,000, 5 % of 3,500;
+/// it never says more than 7,098. Two lengths may share a bit, which a sender can choose, but those that have a counter of
+/// the mode_sketch are told apart. 320 bytes, one bit operation a packet.
 class variety_sketch {
  public:
   void add(std::uint32_t length) {
@@ -1913,7 +1916,9 @@ class variety_sketch {
     else
       hashed_[hash(length) / 32] |= std::uint32_t{1} << hash(length) % 32;
   }
-  std::uint64_t distinct() const { return distinct_among(0, jumbo_length) + distinct_jumbo(); }
+  std::uint64_t distinct(const mode_sketch& modes) const {
+    return distinct_among(0, jumbo_length) + distinct_jumbo(modes);
+  }
   static constexpr std::uint64_t fine = 64;  ///< parts of a packet, so that scaling does not round
 
   /// A counter that holds little but its own length counts as that length. What is left in a bucket is spread evenly
@@ -1923,12 +1928,13 @@ class variety_sketch {
     const std::uint64_t scale = lengths.total();  // not the flow's packets: counters may have been halved
     own_sizes own;
     own.take(modes);
+    const std::uint64_t jumbo = distinct_jumbo(modes);
     shannon_entropy sum;
     std::size_t next = 0;
     lengths.for_each_bucket([&](std::uint64_t begin, std::uint64_t end, std::uint64_t packets) {
       while (next < own.used && own.size[next] < begin) ++next;  // of buckets that hold nothing
       std::uint64_t rest = packets * fine;
-      std::uint64_t values = begin >= jumbo_length ? distinct_jumbo() : distinct_among(begin, end);
+      std::uint64_t values = begin >= jumbo_length ? jumbo : distinct_among(begin, end);
       for (; next < own.used && own.size[next] < end; ++next) {
         std::uint64_t mass = own.scaled(next, scale * fine);
         if (mass > rest) mass = rest;
@@ -1986,8 +1992,14 @@ class variety_sketch {
     for (std::uint64_t word = least / 32; word < end / 32; ++word) count += ones(seen_[word]);
     return count;
   }
+  std::uint64_t distinct_jumbo(const mode_sketch& modes) const {
+    const std::uint64_t likely = likely_jumbo();
+    std::uint64_t certain = 0;
+    modes.for_each_size([&](std::uint32_t length, std::uint32_t, std::uint32_t) { certain += length >= jumbo_length; });
+    return likely < certain ? certain : likely;
+  }
   /// m ln(m / zeros), to the nearest.
-  std::uint64_t distinct_jumbo() const {
+  std::uint64_t likely_jumbo() const {
     std::uint64_t used = 0;
     for (const std::uint32_t word : hashed_) used += ones(word);
     if (used == 0) return 0;
@@ -2072,8 +2084,8 @@ struct packet : logged_packet {
   std::uint16_t source_port, target_port;  ///< 0 unless TCP or UDP
   std::uint64_t source[2], target[2];      ///< addresses as big-endian numbers: IPv4 in source[1], IPv6 high half first
   bytes network;                           ///< from the IP header on
-  bytes transport;                         ///< from the TCP or UDP header on; empty for later fragments
-  bytes payload;                           ///< the captured part, at most payload_len
+  bytes transport;  ///< what stands behind IP: from the TCP or UDP header on; empty for later fragments
+  bytes payload;    ///< the captured part, at most payload_len
 };
 
 /// TCP header flags [RFC 9293 3.1, RFC 3168 6.1].
@@ -2294,7 +2306,8 @@ inline bool parse_transport(reader& input, packet& p, std::uint32_t body) {
 
 }  // namespace detail
 
-/// Takes a frame apart. Anything but `counted` leaves `p` unspecified. `Link` is fixed or `per_frame`.
+/// Takes a frame apart. Anything but `counted` leaves `p` unspecified. `Link` is fixed or `per_frame`. What belongs to a
+/// flow (`gap_ns`, `dir`, `opens_flow`) is not written, `fragment_protocol` and `fragment_id` only of fragments.
 template <link_type Link> verdict parse_frame(const frame& f, packet& p) {
   constexpr std::size_t longest = 0xFFFFFFFF;
   const std::size_t captured = f.data == nullptr ? 0 : f.captured < longest ? f.captured : longest;
@@ -5472,11 +5485,13 @@ template <class... Groups> constexpr bool names_differ(type_list<Groups...>) {
 //              log for short flows, kept in the long-flow state for long ones; in an engine without a log, in the slot.
 //   sampled    `template <class Config> struct exact` and `struct sketch` with the same two functions, add and answer:
 //              the first sees the log of a short flow, the second every packet of a long one. The accumulator itself
-//              holds the answers. One of these in an engine is what makes it keep logs. With `static constexpr bool
-//              reads_other_forms = true` answer takes a third argument, which all exact forms, or all sketches, are bases
-//              of: those that it needs have answered.
+//              holds the answers. `exact` has clear(), too: its memory is used for one flow after the other. One of these
+//              in an engine is what makes it keep logs. With `static constexpr bool reads_other_forms = true` answer
+//              takes a third argument, which all exact forms, or all sketches, are bases of: those that it needs have
+//              answered.
 //
-// payload_sample is of a kind of its own: the engine keeps its bytes, or what they say, in chunks of the logs' pool.
+// Two are of kinds of their own, for which the engine keeps chunks of the logs' pool: payload_sample (bytes, or what they
+// say) and hello_texts (strings). first_packets has an `exact` and no `sketch`: of long flows that part of the log is kept.
 //
 // A fourth kind, `learned`, says with `learned_from` which handshake it shows; the engine keeps that in a record.
 //
@@ -5933,7 +5948,7 @@ struct length_variety {
     JOYFULJAY_OWN_FRAME void answer(length_variety& variety, const Flow&, const Forms& forms) const {
       const auto& lengths = static_cast<const length_quantiles::sketch&>(forms);
       variety.take(seen.entropy(lengths.lengths_seen, lengths.modes), lengths.lengths_seen.total() * seen.fine,
-                   seen.distinct());
+                   seen.distinct(lengths.modes));
     }
   };
 };
@@ -6283,7 +6298,9 @@ struct flow_totals {
                     "IP protocol number; for IPv6 the next header after extension headers 0, 43, 44, 60.") {
     return flow.protocol;
   }
-  JOYFULJAY_FEATURE(double, start_time, "s", "Time of the first packet.") { return signed_seconds(flow.start_ns); }
+  JOYFULJAY_FEATURE(double, start_time, "s", "Time of the first packet, as frames give it: Unix time in captures.") {
+    return signed_seconds(flow.start_ns);
+  }
   JOYFULJAY_FEATURE(double, end_time, "s", "Largest time among the packets.") { return signed_seconds(flow.end_ns); }
   JOYFULJAY_FEATURE(double, duration, "s", "end_time - start_time, subtracted in nanoseconds.") {
     return seconds(flow.duration_ns());
@@ -6375,9 +6392,10 @@ struct flow_totals {
 struct flow_ending {
   JOYFULJAY_GROUP(ending, /* no accumulators */)
 
-  JOYFULJAY_FEATURE(const char*, end_reason, "",
-                    "idle, active, closed, full, evicted or flushed; snapshot in a row of a flow that goes on. Rows of "
-                    "evicted and flushed flows are of what was seen until then.") {
+  JOYFULJAY_FEATURE(
+      const char*, end_reason, "",
+      "idle, active: timeouts; closed: by TCP; full: flow_packet_limit; evicted: room was needed; flushed: end "
+      "of input; snapshot: the flow goes on. Evicted and flushed flows are what was seen until then.") {
     return end_reason_names[static_cast<std::size_t>(flow.outcome)];
   }
 };
@@ -6385,7 +6403,12 @@ struct flow_ending {
 struct timing {
   JOYFULJAY_GROUP(timing, arrival_gaps, gap_quantiles, bursts)
 
-  JOYFULJAY_FEATURE(double, iat_min, "s", "Smallest gap.") { return seconds(flow.gaps.least); }
+  JOYFULJAY_FEATURE(
+      double, iat_min, "s",
+      "Smallest gap: time between consecutive packets, in order of arrival; 0 where the clock stepped back, and "
+      "in a flow of one packet.") {
+    return seconds(flow.gaps.least);
+  }
   JOYFULJAY_FEATURE(double, iat_max, "s", "Largest gap.") { return seconds(flow.gaps.most); }
   JOYFULJAY_FEATURE(double, iat_mean, "s", "Mean gap.") { return flow.gaps.mean_seconds(flow.gap_count()); }
   JOYFULJAY_STEP(double, gap_spread) { return flow.gaps.scaled_deviation(flow.gap_count()); }
@@ -6519,10 +6542,12 @@ struct size {
   JOYFULJAY_GROUP(size, packet_lengths, length_quantiles, payload_bytes, payload_spread)
 
   JOYFULJAY_STEP(moments<32>, all_lengths) { return flow.both_lengths(); }
-  JOYFULJAY_FEATURE(std::uint32_t, pkt_len_min, "bytes", "Smallest length.") { return all_lengths.least; }
-  JOYFULJAY_FEATURE(std::uint32_t, pkt_len_max, "bytes", "Largest length.") { return all_lengths.most; }
-  JOYFULJAY_FEATURE(double, pkt_len_mean, "bytes", "Mean length.") { return all_lengths.mean(flow.total_packets()); }
-  JOYFULJAY_FEATURE(double, pkt_len_std, "bytes", "Standard deviation of the lengths.") {
+  JOYFULJAY_FEATURE(std::uint32_t, pkt_len_min, "bytes", "Smallest IP length: IP header and what follows it.") {
+    return all_lengths.least;
+  }
+  JOYFULJAY_FEATURE(std::uint32_t, pkt_len_max, "bytes", "Largest IP length.") { return all_lengths.most; }
+  JOYFULJAY_FEATURE(double, pkt_len_mean, "bytes", "Mean IP length.") { return all_lengths.mean(flow.total_packets()); }
+  JOYFULJAY_FEATURE(double, pkt_len_std, "bytes", "Standard deviation of the IP lengths.") {
     return deviation(all_lengths.squares, all_lengths.sum.word[0], flow.total_packets());
   }
   JOYFULJAY_FEATURE(double, pkt_len_median, "bytes",
@@ -6538,7 +6563,7 @@ struct size {
   JOYFULJAY_FEATURE(double, pkt_len_p90, "bytes", "90th percentile of the lengths. Sketch beyond sample_packets.") {
     return flow.length_at[length_quantiles::length_p90];
   }
-  JOYFULJAY_FEATURE(double, pkt_len_variance, "bytes^2", "Variance of the lengths.") {
+  JOYFULJAY_FEATURE(double, pkt_len_variance, "bytes^2", "Variance of the IP lengths.") {
     return all_lengths.variance(flow.total_packets());
   }
   JOYFULJAY_FEATURE(std::uint32_t, pkt_len_fwd_min, "bytes", "Smallest length of forward packets.") {
@@ -6622,7 +6647,7 @@ struct size {
     return quotient(flow.total_packets() - packets_with_payload, flow.total_packets());
   }
   JOYFULJAY_FEATURE(std::uint32_t, dominant_pkt_size, "bytes",
-                    "Most frequent length; of equally frequent ones the first seen. Sketch beyond "
+                    "Most frequent IP length; of equally frequent ones the first seen. Sketch beyond "
                     "sample_packets.") {
     return flow.mode_length;
   }
@@ -6877,8 +6902,10 @@ struct tls {
                     "their direction. Retransmissions do not count.") {
     return flow.tls->packets();
   }
-  JOYFULJAY_FEATURE(text<ja4_fingerprint::text_length>, ja4, "",
-                    "JA4 of the first ClientHello, over TCP (t...) or in QUIC (q...).") {
+  JOYFULJAY_FEATURE(
+      text<ja4_fingerprint::text_length>, ja4, "",
+      "JA4 of the first ClientHello, over TCP (t...) or in QUIC (q...), the latter where the group quic or "
+      "fingerprint is selected, too.") {
     return flow.ja4->to_text();
   }
 
@@ -6953,9 +6980,10 @@ struct ssh {
   JOYFULJAY_FEATURE(text_view, ssh_version, "", "ssh_client_version, or ssh_server_version when that is empty.") {
     return flow.ssh_versions[flow.ssh_versions[0].length != 0 ? 0 : 1];
   }
-  JOYFULJAY_FEATURE(text_view, ssh_client_software, "",
-                    "Software of the client's line, without comments. The client sent the first SYN; without one the "
-                    "side on port 22 is the server, else the responder.") {
+  JOYFULJAY_FEATURE(
+      text_view, ssh_client_software, "",
+      "Software of the client's line, without comments. The client sent the SYN, or its peer a SYN-ACK; without "
+      "them the side on port 22 is the server, else the responder.") {
     return flow.ssh_software[0];
   }
   JOYFULJAY_FEATURE(text_view, ssh_server_software, "", "Software of the server's line.") {
@@ -7028,8 +7056,10 @@ struct dns {
 struct connection_counts {
   JOYFULJAY_GROUP(connection, connection_tallies)
 
-  JOYFULJAY_FEATURE(std::uint32_t, conn_src_unique_dsts, "addresses",
-                    "Different responders of the flows that src_ip initiated, src_ip itself included.") {
+  JOYFULJAY_FEATURE(
+      std::uint32_t, conn_src_unique_dsts, "addresses",
+      "Different responders of the flows that src_ip initiated, src_ip itself included. All of this group are "
+      "over the flows reported so far, this one included; jj extract: over the whole capture.") {
     return flow.src_peers_out;
   }
   JOYFULJAY_FEATURE(std::uint32_t, conn_dst_unique_srcs, "addresses",
@@ -7431,7 +7461,8 @@ struct entropy {
   }
   JOYFULJAY_FEATURE(double, entropy_ratio, "",
                     "entropy_initiator / entropy_responder; entropy_initiator if the other is 0.") {
-    return entropy_responder != 0 ? entropy_initiator / entropy_responder : entropy_initiator;
+    return flow.sample_information[bwd] != 0 ? detail::divided(entropy_initiator, entropy_responder)
+                                             : entropy_initiator;
   }
   JOYFULJAY_FEATURE(
       double, byte_distribution_uniformity, "",
@@ -7459,10 +7490,10 @@ struct padding {
   JOYFULJAY_GROUP(padding, packet_lengths, length_variety, arrival_gaps, burst_shares, payload_bytes, telling_sizes)
 
   JOYFULJAY_STEP(moments<32>, padded_lengths) { return flow.both_lengths(); }
-  JOYFULJAY_FEATURE(double, pkt_size_variance, "bytes^2", "Variance of the lengths.") {
+  JOYFULJAY_FEATURE(double, pkt_size_variance, "bytes^2", "Variance of the IP lengths.") {
     return padded_lengths.variance(flow.total_packets());
   }
-  JOYFULJAY_FEATURE(double, pkt_size_cv, "", "Standard deviation over mean of the lengths.") {
+  JOYFULJAY_FEATURE(double, pkt_size_cv, "", "Standard deviation over mean of the IP lengths.") {
     return root_quotient(padded_lengths.scaled_deviation(flow.total_packets()), padded_lengths.sum);
   }
   JOYFULJAY_FEATURE(bool, is_constant_size, "", "dominant_size_ratio > 0.95.") {
@@ -7474,13 +7505,13 @@ struct padding {
   JOYFULJAY_FEATURE(double, dominant_size_ratio, "", "Equal to dominant_pkt_ratio.") {
     return quotient(flow.mode_packets, flow.total_packets());
   }
-  JOYFULJAY_FEATURE(std::uint64_t, unique_size_count, "sizes",
-                    "Number of different lengths. Sketch beyond sample_packets.") {
+  JOYFULJAY_FEATURE(std::uint64_t, unique_size_count, "",
+                    "Number of different IP lengths. Sketch beyond sample_packets.") {
     return flow.distinct_lengths;
   }
   JOYFULJAY_FEATURE(
       double, size_entropy, "",
-      "Shannon entropy of the lengths over log2(unique_size_count), 0 to 1; 0 if all are equal. Sketch beyond "
+      "Shannon entropy of the IP lengths over log2(unique_size_count), 0 to 1; 0 if all are equal. Sketch beyond "
       "sample_packets.") {
     if (unique_size_count < 2) return 0;
     const wide<2> most = product(flow.length_total, logarithm(unique_size_count));
@@ -7514,7 +7545,7 @@ struct padding {
     return quotient(overhead(flow), padded_lengths.sum);
   }
   JOYFULJAY_FEATURE(std::uint64_t, burst_overhead_bytes, "bytes",
-                    "Lengths less payload lengths, summed; 0 for a flow of one packet.") {
+                    "IP lengths less payload lengths, summed; 0 for a flow of one packet.") {
     return overhead(flow);
   }
   JOYFULJAY_FEATURE(double, avg_burst_payload_efficiency, "",
@@ -7601,8 +7632,9 @@ inline std::int64_t saturating_sum(std::int64_t time, std::int64_t span) {
   return time > latest - span ? latest : time + span;
 }
 
-/// First fragments: which transport the later ones of the datagram belong to. Those of the last `Capacity` datagrams,
-/// whatever their hashes, so that rows depend neither on the secret nor on the hash.
+/// First fragments: which transport the later ones of the datagram belong to. Those of the last `Capacity` datagrams
+/// (one whose first fragment comes again keeps its turn), whatever their hashes, so that rows depend neither on the secret
+/// nor on the hash.
 template <std::size_t Capacity, class Hash> class fragment_table {
  public:
   void remember(const hash_key& secret, const packet& p) {
@@ -7897,9 +7929,9 @@ template <class A, class Form, class Summary, class Forms> void ask(Form& form, 
 
 /// The ends of a flow as the connection tables know them.
 struct flow_ends {
-  std::uint64_t address[2][2];  ///< initiator and responder, as in `packet`
-  std::uint16_t dst_port;
-  std::uint8_t ip_version;
+  std::uint64_t address[2][2];  ///< initiator and responder, as in `packet`: of IPv4 the first word is 0
+  std::uint16_t dst_port;       ///< the responder's; 0 without ports
+  std::uint8_t ip_version;      ///< 4 or 6
 };
 
 /// What the connection tables say of themselves. Counters are from the start, or from `clear_connections`.
@@ -8874,9 +8906,10 @@ template <class Groups> using connection_groups = decltype(filtered<reads_tables
 }  // namespace detail
 
 // ---- 15. Engine --------------------------------------------------------------------------------------------------
-// The flow table. Work per packet is bounded: a chain of at most `max_chain` index words, at most one eviction
-// for each thing a packet may need (slot, long state, record, buffer, each chunk), or one expired flow where nothing else
-// is to be done, one replay of a log of `sample_packets`, and one coding of a payload sample.
+// The flow table. Work per packet is bounded: a chain of at most `max_chain` index words; the end of the packet's own
+// flow; one eviction for each thing it may need (slot, place in a chain, long state, record, each chunk), or one expired
+// flow where nothing else is to be done; one promotion, one snapshot, one coding of a payload sample. Each flow that is
+// reported or promoted has its log of at most `sample_packets` replayed.
 
 template <class Config> class engine;
 
@@ -8888,12 +8921,12 @@ template <class Engine> class flow_view {
   flow_view() = default;
   flow_view(Engine* owner, std::uint32_t slot) : owner_(owner), slot_(slot) {}
 
-  /// False when the frame belongs to no flow.
+  /// False when the frame belongs to no flow: all else needs a view that is true.
   explicit operator bool() const { return owner_ != nullptr; }
   std::uint64_t packets() const { return flow().total_packets(); }
   std::uint32_t packets(direction dir) const { return flow().packets[dir]; }
   std::int64_t start_ns() const { return flow().start_ns; }
-  std::int64_t end_ns() const { return flow().end_ns; }
+  std::int64_t end_ns() const { return flow().end_ns; }  ///< the largest time, which need not be the last packet's
   std::uint8_t protocol() const { return flow().key.protocol(); }
   ip_address address(direction end) const { return owner_->facts_of(flow()).true_address(end); }
   std::uint16_t port(direction end) const { return owner_->facts_of(flow()).port[end]; }
@@ -8920,7 +8953,7 @@ template <class Engine> class flow_view {
 struct engine_footprint {
   std::size_t engine;                                      ///< sizeof: everything
   std::size_t slot, index;                                 ///< of one flow; its neighbours in a list count as index
-  std::size_t chunk;                                       ///< of one log chunk, its link included
+  std::size_t chunk;                                       ///< of one chunk of the pool, its link included
   std::size_t long_state;                                  ///< of one long flow
   std::size_t flow_slots, chunks, long_states, fragments;  ///< how many of each
   std::size_t records, buffers;                            ///< of handshakes, how many
@@ -8942,8 +8975,8 @@ template <class Row> struct callback_sink {
 /// A sink is called as sink(const row&, const flow_view&, end_reason), once for every flow that ends and for every
 /// snapshot. The rules of a sink:
 ///   1. Row and view are valid during the call only; copy what you keep (lists in the row point into the engine).
-///   2. It may read the flow, but not call feed, tick, flush, refresh or clear_connections of this engine: those are
-///      refused and counted.
+///   2. It may read the flow, but not call feed, feed_batch, tick, flush, refresh, count_foreign or clear_connections of
+///      this engine: those are refused and counted. A refresh that is refused says that it is not complete.
 ///   3. It must not throw.
 template <class Config> class engine {
  public:
@@ -9011,7 +9044,7 @@ template <class Config> class engine {
   }
 
   /// Ends flows that are due by the caller's clock, which should be that of the frames: at most `most`, so that a call
-  /// has a bound. Returns how many; call again while that equals `most`. `active_timeout_ns` ends a flow only when its
+  /// has a bound. Returns how many; call again while that equals `most`, which is at least 1. `active_timeout_ns` ends a flow only when its
   /// next packet comes.
   template <class Sink> std::size_t tick(std::int64_t now_ns, Sink&& sink, std::size_t most = 64) {
     return is_refused() ? 0 : expire(now_ns, most, sink);
@@ -9046,6 +9079,8 @@ template <class Config> class engine {
     using wanted = decltype(detail::accumulators_of(detail::flattened<chosen>{}));
     static_assert(has_connections && detail::contains_all(accumulators{}, wanted{}),
                   "joyfuljay: reread<Group>() needs the group in Config::groups");
+    static_assert(detail::contains_all(type_list<wire_bytes, connection_tallies, graph_position>{}, wanted{}),
+                  "joyfuljay: reread<Group>() is for groups that ask the connection tables alone: the flow is gone");
     detail::flow_summary<Config, wanted> summary{};
     ask_tables(connections_.tables.find(secret_, ends), summary, wanted{});
     row_for<chosen> result;
@@ -9053,7 +9088,7 @@ template <class Config> class engine {
     return result;
   }
   /// Counts a flow that another engine reported, so that one engine knows the addresses of several. From its view: `ends`,
-  /// `packets`, and `frame_bytes` of the accumulator wire_bytes.
+  /// `packets`, and `frame_bytes` of the accumulator wire_bytes, both by direction.
   void count_foreign(const flow_ends& ends, const std::uint32_t (&packets)[2], const std::uint64_t (&frame_bytes)[2]) {
     static_assert(has_connections, "joyfuljay: count_foreign needs the group connection in Config::groups");
     if (!is_refused()) connections_.tables.count(secret_, ends, packets, frame_bytes);
@@ -9169,7 +9204,7 @@ template <class Config> class engine {
   static constexpr std::size_t long_capacity = !keeps_log                ? 1
                                                : Config::long_flows != 0 ? Config::long_flows
                                                                          : larger(Config::max_flows / 16, 1);
-  static constexpr unsigned slot_bits = detail::bits_for(Config::max_flows);
+  static constexpr unsigned slot_bits = detail::bit_length(Config::max_flows);
   static constexpr std::uint32_t slot_mask = (std::uint32_t{1} << slot_bits) - 1;
   static constexpr unsigned max_chain = 32;  // with a secret key chains beyond 16 do not happen
 
@@ -9205,8 +9240,10 @@ template <class Config> class engine {
                 "be negative");
   static_assert(!is_constant<decltype(Config::burst_threshold_ns)> || Config::burst_threshold_ns >= 0,
                 "joyfuljay: Config::burst_threshold_ns must not be negative");
-  static_assert(!is_constant<decltype(Config::flow_packet_limit)> || Config::flow_packet_limit >= 1,
-                "joyfuljay: Config::flow_packet_limit must be at least 1");
+  static_assert(!is_constant<decltype(Config::flow_packet_limit)> ||
+                    (Config::flow_packet_limit >= 1 &&
+                     static_cast<std::uint64_t>(Config::flow_packet_limit) <= 0xFFFFFFFF),
+                "joyfuljay: Config::flow_packet_limit must be between 1 and 2^32 - 1, because counters have 32 bits");
   static_assert(!has_connections || (Config::max_hosts >= 1 && Config::max_hosts <= (std::size_t{1} << 24)),
                 "joyfuljay: Config::max_hosts must be between 1 and 2^24");
   static_assert(!has_connections ||
@@ -9323,6 +9360,7 @@ template <class Config> class engine {
   /// have to be fetched for it, a fifth of its time in a table that does not fit the caches.
   struct neighbours {
     std::uint32_t newer, older;
+    std::uint32_t used;  // by which of the packets counted: no clock steps back there
   };
 
   std::size_t list_of(const flow_type& flow) const {
@@ -9352,7 +9390,7 @@ template <class Config> class engine {
     const std::uint32_t older = list.newest;
     ++list.flows;
     list.newest = number;
-    neighbours_[number] = {0, older};
+    neighbours_[number] = {0, older, packets_so_far()};
     neighbours_[older].newer = number;
     if (older == 0) list.oldest = number;
     const std::int64_t deadline = deadline_of(flow);
@@ -9375,7 +9413,7 @@ template <class Config> class engine {
     const bool is_closed = flow.marked(flow_type::is_closed);
     why = is_closed ? end_reason::closed : end_reason::idle;
     const bool opening = p.has_tcp_header && (p.tcp_flags & (tcp_flag::syn | tcp_flag::ack)) == tcp_flag::syn;
-    if (is_closed && (opening || Config::tcp_linger_ns == 0)) return true;
+    if (is_closed && (opening || Config::tcp_linger_ns <= 0)) return true;
     if (Config::expire_while_feeding) {  // as any other packet would have ended it
       if (p.time_ns > deadline_of(flow)) return true;
     } else {
@@ -9387,14 +9425,16 @@ template <class Config> class engine {
     if (flow.total_packets() >= Config::flow_packet_limit) return why = end_reason::full, true;
     return false;
   }
-  /// By the largest time of the flow, unless the clock has stepped back by more than the timeout since.
   /// The last moment that does not end a flow, by its largest time or, when the clock has stepped back too far behind
-  /// that, by the time of its last packet. Nothing lingers longer than it may be idle.
+  /// that, by the time of its last packet. A closed flow lingers from its closing, and no longer than it may be idle.
   static std::int64_t deadline_of(const flow_type& flow) {
-    const bool lingers = flow.marked(flow_type::is_closed) && Config::tcp_linger_ns < Config::idle_timeout_ns;
-    std::int64_t since = lingers ? flow.closed_ns : flow.end_ns;
-    if (is_ahead(since, flow.last_ns)) since = flow.last_ns;
-    return detail::saturating_sum(since, lingers ? Config::tcp_linger_ns : Config::idle_timeout_ns);
+    const std::int64_t idle = deadline_since(flow.end_ns, flow.last_ns, Config::idle_timeout_ns);
+    if (!flow.marked(flow_type::is_closed)) return idle;
+    const std::int64_t lingering = deadline_since(flow.closed_ns, flow.last_ns, Config::tcp_linger_ns);
+    return lingering < idle ? lingering : idle;
+  }
+  static std::int64_t deadline_since(std::int64_t since, std::int64_t last_ns, std::int64_t span) {
+    return detail::saturating_sum(is_ahead(since, last_ns) ? last_ns : since, span);
   }
   static bool is_ahead(std::int64_t time_ns, std::int64_t now_ns) {
     return detail::has_passed(time_ns, now_ns, Config::idle_timeout_ns);
@@ -9476,6 +9516,10 @@ template <class Config> class engine {
            : wanted == handshake_record ? handshakes_type::record_capacity
                                         : Config::max_flows;
   }
+  std::uint32_t packets_so_far() const {
+    return static_cast<std::uint32_t>(statistics_.frames[static_cast<std::size_t>(verdict::counted)]);
+  }
+  std::uint32_t unused_for(std::uint32_t number) const { return packets_so_far() - neighbours_[number].used; }
   std::uint32_t oldest_of(kind first, kind last, holding wanted) const {
     std::uint32_t oldest = 0;
     for (std::size_t what = first; what <= last; ++what)
@@ -9483,7 +9527,7 @@ template <class Config> class engine {
         if ((held & wanted) != wanted) continue;
         const std::uint32_t candidate = lists_[what * holdings + held].oldest;
         if (candidate == 0) continue;
-        if (oldest == 0 || slots_[candidate - 1].last_ns < slots_[oldest - 1].last_ns) oldest = candidate;
+        if (oldest == 0 || unused_for(candidate) > unused_for(oldest)) oldest = candidate;
       }
     return oldest;
   }
@@ -9659,11 +9703,8 @@ template <class Config> class engine {
     return last_kept;
   }
   void release_storage(flow_type& flow) {
-    if (!flow.marked(flow_type::is_long)) {
-      trim_log(flow.storage, flow.entries, 0);
-      return;
-    }
-    if constexpr (keeps_heads) trim_log(long_states_[flow.storage - 1].kept_chunk, flow.entries, 0);
+    if (!flow.marked(flow_type::is_long)) return release_ring(flow.storage);
+    release_ring(long_states_[flow.storage - 1].kept_chunk);
     long_pool_.give_back(flow.storage, long_links_);
     --statistics_.used_long_states;
   }
@@ -9845,7 +9886,8 @@ template <class Config> class engine {
   void fetch_sample(std::size_t length, std::uint32_t last_chunk) const {
     if (last_chunk == 0) return;
     std::uint32_t chunk = last_chunk;
-    for (std::size_t left = chunks_for_sample(length); left > 0; --left) fetch_after(chunk), chunk = chunk_links_[chunk - 1];
+    for (std::size_t left = chunks_for_sample(length); left > 0; --left)
+      fetch_after(chunk), chunk = chunk_links_[chunk - 1];
   }
   void fetch_samples(const payload_sample::head& head) const {
     for (const direction dir : {fwd, bwd}) fetch_sample(head.sampled_bytes[dir], head.sample_chunk[dir]);
@@ -9913,30 +9955,29 @@ template <class Config> class engine {
   }
   /// Everything that some accumulators say of a flow.
   template <class Wanted> void summarise(const flow_type& flow, detail::flow_summary<Config, Wanted>& summary) {
-    using wanted = Wanted;
     summary = {};
     fill_facts(summary, flow);
-    learn(flow, summary, detail::filtered<detail::is_learned>(wanted{}));
+    learn(flow, summary, detail::filtered<detail::is_learned>(Wanted{}));
     if constexpr (samples_payload) fetch_samples(flow);
-    show_texts(flow, summary, detail::filtered<detail::keeps_texts>(wanted{}));
+    show_texts(flow, summary, detail::filtered<detail::keeps_texts>(Wanted{}));
     if constexpr (!keeps_log) {
-      copy(flow, summary, detail::filtered<detail::lives_in_slot>(wanted{}));
+      copy(flow, summary, detail::filtered<detail::lives_in_slot>(Wanted{}));
     } else {
-      copy(flow, summary, detail::filtered<detail::is_live>(wanted{}));
-      const auto logged = detail::filtered<detail::is_from_log>(wanted{});
+      copy(flow, summary, detail::filtered<detail::is_live>(Wanted{}));
+      const auto logged = detail::filtered<detail::is_from_log>(Wanted{});
       if (flow.marked(flow_type::is_long)) {
         const long_type& state = long_states_[flow.storage - 1];
         if constexpr (std::is_same_v<decltype(logged), const from_log>)
           copy(state, summary, type_list<detail::log_state<Config, from_log>>{});  // all at once
         else
           copy(state, summary, logged);
-        ask_sketches(state, summary, detail::filtered<detail::has_sketch>(wanted{}));
-        replay(flow, state.kept_chunk, summary, type_list<>{}, detail::filtered<detail::reads_log_head>(wanted{}));
+        ask_sketches(state, summary, detail::filtered<detail::has_sketch>(Wanted{}));
+        replay(flow, state.kept_chunk, summary, type_list<>{}, detail::filtered<detail::reads_log_head>(Wanted{}));
       } else {
-        replay(flow, flow.storage, summary, logged, detail::filtered<detail::has_exact>(wanted{}));
+        replay(flow, flow.storage, summary, logged, detail::filtered<detail::has_exact>(Wanted{}));
       }
     }
-    answer_samples(flow, summary, detail::filtered<detail::samples_payload>(wanted{}));
+    answer_samples(flow, summary, detail::filtered<detail::samples_payload>(Wanted{}));
   }
   /// What the tables say of a flow that is reported. One that ends for good is counted there first.
   JOYFULJAY_OWN_FRAME void answer_connection(const flow_type& flow, end_reason why) {
@@ -10347,6 +10388,7 @@ template <class Stream, class PutText, class Value> void put_value(Stream& out, 
     out.put_unsigned(value);
 }
 template <class Stream, class PutText> void put_value(Stream& out, const PutText& put_text, const char* value) {
+  if (value == nullptr) value = "";  // a row that no flow has filled
   put_text(out, value, std::strlen(value));
 }
 template <class Stream, class PutText, std::size_t Capacity>

@@ -92,6 +92,23 @@ TEST_CASE("a step back of any size ends and splits nothing by itself, and no tim
   }
 }
 
+TEST_CASE("after a step back it is still the flows out of use that give their slots") {
+  for (const std::int64_t step : {std::int64_t{0}, 5 * second, 3600 * second}) {
+    constexpr std::uint32_t capacity = static_cast<std::uint32_t>(small::max_flows), fresh = 40, at_once = 8;
+    watched<> w;
+    for (const bool forward : {true, false})
+      for (std::uint32_t flow = 0; flow < capacity; ++flow) w.feed(udp(flow, forward, flow));
+    std::int64_t now = start - step;
+    for (std::uint32_t first = 0; first < fresh; first += at_once)
+      for (unsigned packet = 0; packet < 10; ++packet)
+        for (std::uint32_t flow = 0; flow < at_once; ++flow)
+          w.feed(at_time(udp(1000 + first + flow, packet % 2 == 0, 0), ++now));
+    CHECK(w.rows(end_reason::evicted) == fresh);
+    CHECK(w.engine->statistics().flows_created == capacity + fresh);  // none of the new ones was cut in two
+    w.flush();
+  }
+}
+
 TEST_CASE("after a step back silent flows end within two timeouts of the new clock, others go on") {
   for (const std::int64_t step : {600 * second, day, 30 * year}) {
     watched<> w;
@@ -334,6 +351,9 @@ TEST_CASE("timeouts below zero, which only a variable can be, are none") {
     for (const std::int64_t at_ns : {std::int64_t{0}, std::int64_t{0}, std::int64_t{1}, day})
       w.feed(udp(1, true, at_ns));
     CHECK(w.engine->statistics().flows_created == 3);
+    for (unsigned packet = 0; packet < 3; ++packet)
+      w.feed(tcp(2, true, 2 * day, packet == 0 ? fb::tcp_rst : fb::tcp_ack));
+    CHECK(w.engine->statistics().flows_created == 5);  // a closed flow takes no stragglers
     for (const std::int64_t time_ns : {INT64_MAX, INT64_MIN}) w.feed(made_frame{udp(1, true, 0).data, time_ns});
     w.tick(INT64_MAX);
     w.flush();

@@ -240,6 +240,23 @@ TEST_CASE("a linger longer than the idle timeout ends with the latter") {
   CHECK(reasons(sink) == std::vector<end_reason>{end_reason::closed});
 }
 
+struct equally_long_linger : four_groups {
+  static constexpr std::int64_t idle_timeout_ns = 5 * second, tcp_linger_ns = 10 * second;
+};
+struct equally_long_linger_unswept : equally_long_linger {
+  static constexpr bool expire_while_feeding = false;
+};
+TEST_CASE_TEMPLATE("a linger longer than the idle timeout ends a flow with stragglers all the same", Config,
+                   equally_long_linger, equally_long_linger_unswept) {
+  const auto engine = make_engine<Config>();
+  recorder sink;
+  engine->feed(tcp(1, true, 0, fb::tcp_rst), sink);
+  for (std::int64_t at = 1; at <= 100; ++at) engine->feed(tcp(1, false, at * second, fb::tcp_ack), sink);
+  engine->flush(sink);
+  REQUIRE(sink.flows.size() == 2);
+  CHECK(sink.flows[0].packets == 11);
+}
+
 TEST_CASE("closed flows end a second later while other packets pass") {
   const auto engine = make_engine<four_groups>();
   recorder sink;

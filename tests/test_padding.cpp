@@ -289,6 +289,18 @@ TEST_CASE("distinct sizes of long flows: exact below 1536, within 5 per cent wit
   }
 }
 
+TEST_CASE("jumbo sizes that share a bit of the map are told apart while there are few") {
+  // Headers and 2, 10 or 3 segments of 1,448 bytes, as interfaces join them; the first two share a bit.
+  const std::vector<std::vector<std::uint32_t>> cases = {{2948, 14532}, {2948, 14532, 4396}, {2948, 14532, 60}};
+  for (const std::vector<std::uint32_t>& sizes : cases) {
+    std::vector<step> steps;
+    for (std::size_t at = 0; at < 100 * sizes.size(); ++at) steps.push_back(with_length(sizes[at % sizes.size()]));
+    const auto row = row_of<soon_long>(steps);
+    CHECK(row.unique_size_count == sizes.size());
+    CHECK(row.size_entropy > 0.99);
+  }
+}
+
 TEST_CASE("entropy of sizes of long flows is within 0.03, also beyond 65,535 packets") {
   std::mt19937 random(5);
   for (const std::size_t packets : {200u, 2000u, 70'000u})

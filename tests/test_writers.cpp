@@ -791,6 +791,14 @@ TEST_CASE("a flow's row says the same as JSON, as CSV and as a vector") {
   });
 }
 
+TEST_CASE("a row that no flow has filled can be written") {
+  const jj::engine<everything>::row row{};
+  const std::vector<cell> cells = json_reader(json(row)).read();
+  CHECK(cells.size() == csv_cells(csv(row)).size());
+  for (const cell& c : cells)
+    if (c.name == "end_reason") CHECK(c.value.empty());
+}
+
 TEST_CASE("rows of absurd lengths and rates can be written") {
   // Total length 0: the frame's length counts (segmentation offload), and that is whatever the capture file says.
   const auto engine = std::make_unique<jj::engine<everything>>();

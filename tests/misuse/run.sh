@@ -72,6 +72,7 @@ wrong_configurations() { # COMPILER
   done
   must "$1" 'burst_threshold_ns must not' "$(time_ns burst_threshold_ns -1)"
   must "$1" 'flow_packet_limit must be' 'static constexpr std::uint32_t flow_packet_limit = 0;'
+  must "$1" 'flow_packet_limit must be' 'static constexpr std::uint64_t flow_packet_limit = 1ull << 40;'
   note="$tried refused"
   return "$all_well"
 }
