@@ -3488,8 +3488,9 @@ template <std::size_t Count, class Windows, class OnHello> struct quic_opener {
   quic_key_cache& cache;
   direction dir;
 
-  /// As a packet of the connections known so far, and as the first of a new client. At most one of these keys fits, so
-  /// the likeliest are tried first: for a client's packet that of its own Destination Connection ID, unless that is new
+  /// As a packet of the connections known so far, and as the first of a new client. At most one of these keys fits
+  /// (a client whose packet numbers start anew under a known Destination Connection ID is not opened), so the likeliest are
+  /// tried first: for a client's packet that of its own Destination Connection ID, unless that is new
   /// because the server chose it, which leaves the keys as they are but after a Retry [RFC 9001 5.2]; for a server's that
   /// of the newest connection.
   JOYFULJAY_OWN_FRAME void open(const quic_packet& p) {
@@ -3548,9 +3549,9 @@ template <std::size_t Count, class Windows, class OnHello> struct quic_opener {
     for_each_crypto_frame(plain, [&](std::uint64_t offset, std::size_t length, const auto& fetch) {
       if (window == nullptr) window = window_of(number);
       const bool is_affordable = effort.spend(packet_effort::of_crypto_frame);
-      const bool fits = window != nullptr && offset + length <= sizeof window->octets;
-      if (!is_affordable || !fits || !window->add(offset, length, fetch)) facts.hello_lost = true;
-      if (!is_affordable || window == nullptr) return false;
+      if (!is_affordable || window == nullptr) return facts.hello_lost = true, false;
+      const bool is_taken = window->add(offset, length, fetch);
+      if (!is_taken || offset + length > sizeof window->octets) facts.hello_lost = true;
       hello = whole_client_hello(window->contiguous());
       return hello.empty();  // what follows a whole hello is not worth its decryption
     });
@@ -3891,7 +3892,7 @@ class dns_reader {
     detail::dns_parser parser(message);
     return parser.parse_head(m) && take(m, 0, parser);
   }
-  /// One message of a TCP stream, without its length, in the order of its direction; see `for_each_dns_message`.
+  /// One message of a TCP stream, without its length, in the order of its direction.
   bool stream_message(bytes message, direction dir) {
     dns_message m;
     detail::dns_parser parser(message);
@@ -3944,22 +3945,6 @@ class dns_reader {
   packet_effort& effort_;
   bool was_cut_ = false;
 };
-
-/// Cuts messages from the contiguous bytes of one direction of a TCP stream, from offset `at` on [RFC 1035 4.2.2].
-/// Calls visit(bytes message) for each that is whole, with `is_final` also for one that is cut at the end. Returns
-/// where to go on when there is more. A length that no message has ends the stream for good.
-template <class Visit> std::size_t for_each_dns_message(bytes stream, std::size_t at, bool is_final, Visit&& visit) {
-  for (reader input(stream.after(at)); input.left() >= 2;) {
-    const std::size_t length = input.take<2>().u16<0>();
-    if (length < detail::dns_header_length) break;
-    if (length > input.left() && !is_final) break;
-    const bytes message = input.rest().first(length);
-    visit(message);
-    at += 2 + message.length;
-    input.skip(message.length);
-  }
-  return at;
-}
 
 // ---- 9. Handshakes -----------------------------------------------------------------------------------------------
 // Packets in, records out: what a flow learned from the messages in the clear at its beginning. A stream is read in
@@ -4540,9 +4525,9 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
   /// Appends a part of a message. `at` is its offset in the stream. The caller knows that the message fits.
   bytes join(slot& flow, direction dir, std::uint16_t at, bytes part) {
     buffer_type& buffer = take_buffer(flow, dir, at);
-    JOYFULJAY_ASSERT(buffer.joined + part.length <= buffer_bytes);
-    std::memmove(buffer.tcp.octets + buffer.joined, part.data, part.length);  // the part may lie in the buffer, behind
-    buffer.joined = static_cast<std::uint16_t>(buffer.joined + part.length);
+    const bytes kept = part.first(buffer_bytes - buffer.joined);
+    if (!kept.empty()) std::memmove(buffer.tcp.octets + buffer.joined, kept.data, kept.length);  // perhaps from behind
+    buffer.joined = static_cast<std::uint16_t>(buffer.joined + kept.length);
     return {buffer.tcp.octets, buffer.joined};
   }
 
@@ -4765,7 +4750,9 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
     const std::size_t behind = find_ssh_line(run, at, s.letters, found);
     const handshake_protocol protocol = protocol_of(flow);
     const bool begins = s.letters != stream_position::inside_line && s.letters != 0;
-    if (protocol == handshake_protocol::tls || (!found && !begins && at + run.length > last_ssh_line_start)) {
+    // The other direction may have made it a record of another protocol by now, whose messages lie in its buffer.
+    const bool is_anothers = protocol == handshake_protocol::tls || protocol == handshake_protocol::dns;
+    if (is_anothers || (!found && !begins && at + run.length > last_ssh_line_start)) {
       s.stage = place::over;
     } else if (found) {
       if constexpr (Ssh)
@@ -5102,7 +5089,7 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
   std::size_t read_line(slot& flow, direction dir, std::uint16_t at, bytes run, ssh_record<Config>& r, ssh_stream& t) {
     const buffer_type* const buffer = buffer_of(flow, dir);
     const std::size_t joined = buffer != nullptr ? buffer->joined : 0;
-    const bytes part = run.first(longest_line - joined);
+    const bytes part = run.first(joined < longest_line ? longest_line - joined : 0);
     const void* const end = std::memchr(part.data, '\n', part.length);
     const std::size_t some =
         end != nullptr ? static_cast<std::size_t>(static_cast<const std::uint8_t*>(end) - part.data) + 1 : part.length;
@@ -5113,7 +5100,7 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
       note_cut(flow, r.version[dir].assign(line.version));
       note_cut(flow, r.software[dir].assign(line.software));
     }
-    if (end != nullptr || joined + some == longest_line) {
+    if (end != nullptr || joined + some >= longest_line) {
       const bool goes_on = end != nullptr && fits && line.has_packets();
       empty_buffer(flow, dir);
       t.behind_line = 1;
@@ -5234,6 +5221,7 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
     if (buffer != nullptr && t.is_split) use_dns_message(flow, dir, {buffer->tcp.octets, buffer->joined});
     if (t.length_have == 2 && !t.is_split) use_dns_message(flow, dir, {});
     t.is_split = false;
+    t.length_have = 0;  // so that the end of the flow does not take it for a message without bytes
     empty_buffer(flow, dir);
   }
   void use_dns_message(slot& flow, direction dir, bytes message) {

@@ -125,6 +125,8 @@ template <class Config> struct engine_audit<engine<Config>> {
       if (!take(buffers_, number, handshakes.buffer_capacity)) return "two streams hold one buffer";
       const auto& buffer = handshakes.buffers_[number];
       if (buffer.record != flow.record || buffer.stream != stream) return "a buffer does not know its stream";
+      if (r.protocol != handshake_protocol::quic && buffer.joined > sizeof buffer.tcp.octets)
+        return "more is joined than a buffer holds";
       ++used_buffers_;
     }
     return nullptr;

@@ -355,37 +355,6 @@ TEST_CASE("dns: a TCP flow goes by direction, whatever arrives first") {
   CHECK(flow().tcp(query(1), jj::fwd).tcp(bad, jj::fwd).tcp(bad, jj::bwd).facts.detected());
 }
 
-TEST_CASE("dns: cutting a TCP stream into messages") {
-  const octets one = query(1), two = response(2, {1});
-  const octets stream = u16(static_cast<unsigned>(one.size())) + one + u16(static_cast<unsigned>(two.size())) + two;
-  for (std::size_t step = 1; step <= stream.size(); ++step) {
-    std::vector<octets> found;
-    std::size_t at = 0;
-    for (std::size_t length = 0; length < stream.size(); length += step) {
-      const exact sofar(octets(stream.begin(), stream.begin() + static_cast<std::ptrdiff_t>(length)));
-      at = jj::for_each_dns_message(sofar.view(), at, false,
-                                    [&](jj::bytes m) { found.emplace_back(m.data, m.data + m.length); });
-    }
-    const exact all(stream);
-    at = jj::for_each_dns_message(all.view(), at, true,
-                                  [&](jj::bytes m) { found.emplace_back(m.data, m.data + m.length); });
-    CHECK(at == stream.size());
-    CHECK(found == std::vector<octets>{one, two});
-  }
-  const auto cut = [](const octets& of, bool is_final) {
-    std::vector<std::size_t> lengths;
-    jj::for_each_dns_message(exact(of).view(), 0, is_final, [&](jj::bytes m) { lengths.push_back(m.length); });
-    return lengths;
-  };
-  using some = std::vector<std::size_t>;
-  CHECK(cut(u16(40) + octets(39, 1), false).empty());
-  CHECK(cut(u16(40) + octets(39, 1), true) == some{39});
-  CHECK(cut(u16(40), true) == some{0});  // which is not valid then
-  CHECK(cut(u16(11) + octets(40, 1), true).empty());
-  CHECK(cut(u16(12) + octets(12, 1) + u16(0) + u16(12) + octets(12, 1), true) == some{12});
-  CHECK(cut(octets{0}, true).empty());
-}
-
 TEST_CASE("dns: random bytes and damaged messages") {
   std::mt19937 random(21);
   const octets good = header(1, response_bit, 2, 4, 1, 1) + question(example) + question(pointer(12)) +
@@ -408,6 +377,5 @@ TEST_CASE("dns: random bytes and damaged messages") {
     if (round % 10 == 0) f = flow();
     f.udp(message);
     f.tcp(message, random() % 2 == 0 ? jj::fwd : jj::bwd);
-    jj::for_each_dns_message(e.view(), random() % 8, random() % 2 == 0, [](jj::bytes) {});
   }
 }

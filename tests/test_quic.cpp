@@ -358,6 +358,16 @@ TEST_CASE("quic: an opened hello that is not whole, not first or empty is none")
   CHECK(too_long.hellos.empty());
 }
 
+TEST_CASE("quic: of a frame that crosses the window's end the part inside counts") {
+  const octets hello = client_hello(octets(16'168, 3)), stream = hello + octets(400, 0);
+  flow f;
+  for (std::size_t at = 0; at < 16'000; at += 1'000) f.read(seal(initial{}, crypto_part(stream, at, at + 1'000)));
+  CHECK(f.hellos.empty());
+  f.read(seal(initial{}, crypto_part(stream, 16'000, 16'500)));
+  REQUIRE(f.hellos.size() == 1);
+  CHECK(f.hellos[0].size() == 16'168);
+}
+
 TEST_CASE("quic: without a window, or with too many gaps, the hello is lost and the rest is not") {
   const octets& hello = some_hello();
   flow f;

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "joyfuljay.hpp"
+#include "tests/audit.hpp"
 #include "tests/handshakes.hpp"
 #include "tests/stream_model.hpp"
 
@@ -141,6 +142,17 @@ segments random_flow(dice& random, const both_streams& streams) {
 
 struct with_dns : roomy {
   using groups = jj::type_list<jj::tls, jj::ssh, jj::dns, jj::handshake_state>;
+};
+struct cramped : with_dns {
+  static constexpr std::size_t max_flows = 8;
+  static constexpr std::size_t handshake_records = 6;
+  static constexpr std::size_t handshake_buffers = 4;
+  static constexpr std::size_t handshake_buffer_bytes = 512;
+  static constexpr std::size_t held_pieces = 4;
+};
+struct one_buffer : with_dns {
+  static constexpr std::size_t max_flows = 4;
+  static constexpr std::size_t handshake_buffers = 1;
 };
 struct short_dns_names : with_dns {
   static constexpr std::size_t max_name = 8;
@@ -392,6 +404,97 @@ TEST_CASE("on the port of DNS a stream is what its first bytes say") {
     CHECK(dns.at("dns_is_response") == "true");
     CHECK(dns.at("ssh_detected") == "false");
   }
+}
+
+TEST_CASE("on the port of DNS messages are cut at every length, whatever the segments") {
+  const octets query = dns_message(0x0100, "name"), answer = dns_message(0x8183);
+  const octets client = query + dns_message(0x0100, "another"), server = answer + dns_message(0x8180);
+  for (std::size_t size = 1; size <= client.size(); ++size) {
+    const answers both = ask<with_dns>(conversation(client, server, size), dns_ports);
+    CHECK(both.at("dns_query_name") == "name");
+    CHECK(both.at("dns_response_code") == "3");
+    const octets unfinished = vector<2>(slice(answer, 2, answer.size()) + octets(9, 'x'));
+    const answers cut = ask<with_dns>(conversation(client, slice(unfinished, 0, answer.size()), size), dns_ports);
+    CHECK(cut.at("dns_response_code") == "3");
+  }
+}
+
+TEST_CASE("on the port of DNS a direction that turns to SSH late leaves the other's message alone") {
+  // One letter of "SSH-" comes before the other side's message, the rest while that is being joined.
+  const octets name = dns_message(0x8183);
+  const octets message = vector<2>(slice(name, 2, name.size()) + octets(900, 'A'));
+  const segments late{{true, client_start, ascii("S")},
+                      {false, server_start, slice(message, 0, 600)},
+                      {true, client_start + 1, ascii("SH-2.0-x\r\n")}};
+  const segments rest = pieces_of(false, server_start + 600, slice(message, 600, message.size()), 50);
+  for (const answers& found :
+       {ask<with_dns>(opening() + late + rest, dns_ports), ask<cramped>(opening() + late + rest, dns_ports)}) {
+    CHECK(found.at("dns_is_response") == "true");
+    CHECK(found.at("dns_response_code") == "3");
+    CHECK(found.at("ssh_detected") == "false");
+  }
+}
+
+TEST_CASE("on the port of DNS two sides may speak anything in turns: nothing is held twice, lost or joined too far") {
+  jj::engine<cramped>& engine = fresh_engine<cramped>();
+  audit::account seen;
+  const auto sink = [&](const auto& row, const auto& flow, jj::end_reason why) { seen(row, flow, why); };
+  dice random(5);
+  const auto utterance = [&random]() -> octets {
+    switch (random.below(8)) {
+      case 0: return ascii("S");
+      case 1: return ascii("SSH-2.0-name\r\n");
+      case 2: return kexinit(lists_of(std::string(random.below(60), 'x')), 4);
+      case 3: return slice(hello_named(1, 700), 0, 1 + random.below(700));
+      case 4: return u16(12 + random.below(2000));
+      case 5: return dns_message(random.one_in(2) ? 0x0100 : 0x8180);
+      case 6: return octets(random.below(1400), 'l');
+      default: return random.bytes(random.below(40));
+    }
+  };
+  for (unsigned round = 0; round < 3000; ++round) {
+    const unsigned flow = round % 5;
+    octets said[2] = {};
+    for (unsigned turn = 0; turn < 12; ++turn) {
+      const unsigned side = random.below(2);
+      const octets more = utterance();
+      const std::uint32_t at =
+          (side == 0 ? client_start : server_start) + static_cast<std::uint32_t>(said[side].size());
+      said[side] = said[side] + more;
+      for (std::size_t cut = 0; cut < more.size(); cut += 700) {
+        const segment s{side == 0, at + static_cast<std::uint32_t>(cut),
+                        slice(more, cut, std::min(cut + 700, more.size()))};
+        const traffic::made_frame made = frame_of(s, round, flow, dns_ports);
+        seen.note(engine.feed(on_wire(made, s), sink));
+        const char* const wrong = audit::fault(engine, seen);
+        REQUIRE_MESSAGE(wrong == nullptr, wrong);
+      }
+    }
+    if (random.one_in(2)) engine.flush(sink);
+  }
+}
+
+TEST_CASE("a buffer that is taken away costs the message of DNS in it, and not the other side's") {
+  jj::engine<one_buffer>& engine = fresh_engine<one_buffer>();
+  answers row;
+  const auto sink = [&row](const auto& r, const auto& flow, jj::end_reason) {
+    if (flow.port(jj::bwd) == 53) row = answers_of(r);
+  };
+  const octets query = dns_message(0x0100, "name"), response = dns_message(0x8183);
+  const auto feed_to = [&](unsigned flow, const ports& of, const segments& packets) {
+    for (const segment& s : packets) {
+      const traffic::made_frame made = frame_of(s, 0, flow, of);
+      engine.feed(on_wire(made, s), sink);
+    }
+  };
+  feed_to(1, dns_ports, opening() + pieces_of(true, client_start, slice(query, 0, 12)));
+  feed_to(2, {}, {{true, client_start, slice(hello_named(2), 0, 40)}});  // takes the buffer
+  feed_to(1, dns_ports, pieces_of(true, client_start + 12, slice(query, 12, query.size())));
+  feed_to(1, dns_ports, pieces_of(false, server_start, response));
+  engine.flush(sink);
+  CHECK(row.at("dns_detected") == "true");
+  CHECK(row.at("dns_response_code") == "3");
+  CHECK(row.at("handshake_dropped") == "true");
 }
 
 TEST_CASE("a name of DNS longer than max_name is cut, and the row says so") {
