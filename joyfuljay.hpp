@@ -169,9 +169,9 @@ inline unsigned lowest_bit(std::uint32_t x) {
 /// Stands where a configuration leaves something out.
 struct nothing {};
 
-/// Asks for a cache line that will be written soon.
+/// Asks for a cache line that will be written soon. On Cortex-M, nearly all without a cache, it would only take flash.
 inline void prefetch(const void* at) {
-#if defined(__GNUC__)
+#if defined(__GNUC__) && !(defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M')
   __builtin_prefetch(at, 1);
 #else
   static_cast<void>(at);
@@ -440,9 +440,9 @@ struct default_config {
   static constexpr std::size_t quic_connections = 4;    ///< client connection IDs that are remembered; 1 to 4
   static constexpr std::uint32_t quic_initials = 8;  ///< Initial packets of a flow that are opened; 0.1 ms each, or so
   // What reading one packet may cost; what goes beyond is left out (`handshake_dropped`). As they are: less than 400
-  // packets of ordinary traffic. Clients' Initials of 1,200 to 1,450 bytes are opened with it, or hellos of 430 numbers
+  // packets of ordinary traffic. Clients' Initials of 1,200 to 1,450 bytes are opened with it, or hellos of 418 numbers
   // digested, where a browser's has some 60 and one with all cipher suites of IANA some 400.
-  static constexpr std::uint32_t packet_effort = 370'000;  ///< instructions for keys, Initials, JA3, JA4; from 50'000
+  static constexpr std::uint32_t packet_effort = 360'000;  ///< instructions for keys, Initials, JA3, JA4; from 50'000
   static constexpr std::uint32_t dns_steps = 2048;  ///< labels and pointers behind the first question, 10 instructions
                                                     ///< each; a zone transfer that fills 16 KB has 1,600. From 128
 
@@ -665,7 +665,7 @@ class sha256 : public detail::block_digest<sha256> {
         0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
         0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
         0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
-    std::uint32_t words[16];  // of the message schedule
+    std::uint32_t words[24];  // sixteen of the message schedule, and the next eight
     for (std::size_t t = 0; t < 16; ++t) {
       const block<4> four(block_ + 4 * t);
       words[t] = four.u32<0>();
@@ -673,9 +673,9 @@ class sha256 : public detail::block_digest<sha256> {
     std::uint32_t a = state_[0], b = state_[1], c = state_[2], d = state_[3];
     std::uint32_t e = state_[4], f = state_[5], g = state_[6], h = state_[7];
     const std::uint32_t* constants = round_constants;
-    for (unsigned sixteen = 0; sixteen < 4; ++sixteen, constants += 16) {
-      if (sixteen != 0) schedule(words);
-      for (std::size_t t = 0; t < 16; t += 4) {  // four rounds, in which the variables change their roles and stay
+    for (unsigned eight = 0; eight < 8; ++eight, constants += 8) {
+      if (eight != 0) schedule(words);
+      for (std::size_t t = 0; t < 8; t += 4) {  // four rounds, in which the variables change their roles and stay
         h += first_sum(e, f, g) + constants[t] + words[t], d += h, h += second_sum(a, b, c);
         g += first_sum(d, e, f) + constants[t + 1] + words[t + 1], c += g, g += second_sum(h, a, b);
         f += first_sum(c, d, e) + constants[t + 2] + words[t + 2], b += f, f += second_sum(g, h, a);
@@ -697,13 +697,14 @@ class sha256 : public detail::block_digest<sha256> {
     const std::uint32_t was = x;
     x = y, y = was;
   }
-  /// The next sixteen words, each in the place of the one sixteen before it.
-  JOYFULJAY_OWN_FRAME static void schedule(std::uint32_t (&words)[16]) {
-    for (std::size_t t = 0; t < 16; ++t) {
-      const std::uint32_t w15 = words[(t + 1) % 16], w2 = words[(t + 14) % 16];
-      words[t] += (rotate(w15 ^ rotate(w15, 11), 7) ^ w15 >> 3) + words[(t + 9) % 16] +
-                  (rotate(w2 ^ rotate(w2, 2), 17) ^ w2 >> 10);
+  /// Eight words further.
+  JOYFULJAY_OWN_FRAME static void schedule(std::uint32_t (&words)[24]) {
+    for (std::size_t t = 16; t < 24; ++t) {
+      const std::uint32_t w15 = words[t - 15], w2 = words[t - 2];
+      words[t] = words[t - 16] + (rotate(w15 ^ rotate(w15, 11), 7) ^ w15 >> 3) + words[t - 7] +
+                 (rotate(w2 ^ rotate(w2, 2), 17) ^ w2 >> 10);
     }
+    std::memmove(words, words + 8, 16 * sizeof words[0]);
   }
 
   std::uint32_t state_[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,  // [FIPS 180-4 5.3.3]
@@ -7838,8 +7839,8 @@ template <class Config, bool KeepsLog, class Handshake, class... Live>
 struct flow_slot<Config, KeepsLog, Handshake, type_list<Live...>>
     : Live..., user_part<typename Config::user_data>, std::conditional_t<KeepsLog, log_head, nothing>, Handshake {
   using config = Config;
-  std::uint8_t marks, list;  // first, because they fit into what alignment leaves behind the bases
-  std::uint32_t hash;
+  std::uint8_t marks, list;   // first, because they fit into what alignment leaves behind the bases
+  std::uint32_t last_number;  // of the last packet among all that were counted: no clock steps back there
   flow_key key;
   std::int64_t start_ns, end_ns, last_ns, closed_ns;  // end: the largest time; last: of the last packet
   std::uint32_t packets[2];
@@ -9266,7 +9267,10 @@ template <class Config> class engine {
   }
   void find_key(arrival& now) const {
     now.from = detail::packet_key::of(now.p);
-    now.hash = Config::keyed_hash::hash(secret_, now.from.key.word, now.from.key.words());
+    now.hash = hash_of(now.from.key);
+  }
+  std::uint32_t hash_of(const detail::flow_key& key) const {
+    return Config::keyed_hash::hash(secret_, key.word, key.words());
   }
   fed refuse() {
     ++statistics_.frames[static_cast<std::size_t>(verdict::refused)];
@@ -9329,8 +9333,8 @@ template <class Config> class engine {
     next_[number - 1] = head;
     head = hash << slot_bits | number;
   }
-  JOYFULJAY_NOT_MERGED void leave_index(std::uint32_t number) {
-    std::uint32_t* word = &heads_[bucket_of(slot(number).hash)];
+  JOYFULJAY_NOT_MERGED void leave_index(std::uint32_t number, std::size_t bucket) {
+    std::uint32_t* word = &heads_[bucket];
     for (std::uint32_t other; (other = *word & slot_mask) != number;) word = &next_[detail::existing(other) - 1];
     *word = next_[number - 1];
   }
@@ -9348,7 +9352,6 @@ template <class Config> class engine {
   /// have to be fetched for it, a fifth of its time in a table that does not fit the caches.
   struct neighbours {
     std::uint32_t newer, older;
-    std::uint32_t used;  // by which of the packets counted: no clock steps back there
   };
 
   std::size_t list_of(const flow_type& flow) const {
@@ -9374,11 +9377,12 @@ template <class Config> class engine {
   void link(std::uint32_t number) {
     flow_type& flow = slot(number);
     flow.list = static_cast<std::uint8_t>(list_of(flow));
+    flow.last_number = packets_so_far();
     flow_list& list = lists_[flow.list];
     const std::uint32_t older = list.newest;
     ++list.flows;
     list.newest = number;
-    neighbours_[number] = {0, older, packets_so_far()};
+    neighbours_[number] = {0, older};
     neighbours_[older].newer = number;
     if (older == 0) list.oldest = number;
     const std::int64_t deadline = deadline_of(flow);
@@ -9416,10 +9420,13 @@ template <class Config> class engine {
   /// The last moment that does not end a flow, by its largest time or, when the clock has stepped back too far behind
   /// that, by the time of its last packet. A closed flow lingers from its closing, and no longer than it may be idle.
   static std::int64_t deadline_of(const flow_type& flow) {
-    const std::int64_t idle = deadline_since(flow.end_ns, flow.last_ns, Config::idle_timeout_ns);
-    if (!flow.marked(flow_type::is_closed)) return idle;
+    const bool is_closed = flow.marked(flow_type::is_closed);
+    const bool lingers = is_closed && Config::tcp_linger_ns < Config::idle_timeout_ns;
+    const std::int64_t deadline = deadline_since(lingers ? flow.closed_ns : flow.end_ns, flow.last_ns,
+                                                 lingers ? Config::tcp_linger_ns : Config::idle_timeout_ns);
+    if (!is_closed || lingers) return deadline;
     const std::int64_t lingering = deadline_since(flow.closed_ns, flow.last_ns, Config::tcp_linger_ns);
-    return lingering < idle ? lingering : idle;
+    return lingering < deadline ? lingering : deadline;
   }
   static std::int64_t deadline_since(std::int64_t since, std::int64_t last_ns, std::int64_t span) {
     return detail::saturating_sum(is_ahead(since, last_ns) ? last_ns : since, span);
@@ -9507,7 +9514,7 @@ template <class Config> class engine {
   std::uint32_t packets_so_far() const {
     return static_cast<std::uint32_t>(statistics_.frames[static_cast<std::size_t>(verdict::counted)]);
   }
-  std::uint32_t unused_for(std::uint32_t number) const { return packets_so_far() - neighbours_[number].used; }
+  std::uint32_t unused_for(std::uint32_t number) const { return packets_so_far() - slots_[number - 1].last_number; }
   std::uint32_t oldest_of(kind first, kind last, holding wanted) const {
     std::uint32_t oldest = 0;
     for (std::size_t what = first; what <= last; ++what)
@@ -9534,7 +9541,6 @@ template <class Config> class engine {
     flow_type& flow = slot(number);
     flow = flow_type{};
     flow.key = now.from.key;
-    flow.hash = now.hash;
     flow.start_ns = flow.end_ns = flow.last_ns = now.p.time_ns;
     flow.marks = static_cast<std::uint8_t>((now.from.from_second ? flow_type::initiator_is_second : 0) |
                                            (now.p.is_ethernet ? flow_type::is_ethernet : 0));
@@ -9543,11 +9549,12 @@ template <class Config> class engine {
     return number;
   }
   template <class Sink> void finish(std::uint32_t number, end_reason why, Sink& sink) {
-    if constexpr (uses_chunks) fetch_for_ending(number);
+    const std::size_t bucket = bucket_of(hash_of(slot(number).key));  // slots have other use for the room of a hash
+    if constexpr (uses_chunks) fetch_for_ending(number, bucket);
     if constexpr (reads_handshakes) handshakes_.finish(slot(number));
     report(number, why, sink);
     unlink(number);
-    leave_index(number);
+    leave_index(number, bucket);
     if constexpr (keeps_log) release_storage(slot(number));
     if constexpr (reads_handshakes) release_record(slot(number));
     if constexpr (samples_payload)
@@ -9559,9 +9566,9 @@ template <class Config> class engine {
   }
   /// A flow that ends was quiet for long, and nothing of it is in the caches but its slot. What the report and the
   /// removal begin with is asked for before the first of them waits.
-  void fetch_for_ending(std::uint32_t number) {
+  void fetch_for_ending(std::uint32_t number, std::size_t bucket) {
     const flow_type& flow = slot(number);
-    detail::prefetch(&heads_[bucket_of(flow.hash)]);
+    detail::prefetch(&heads_[bucket]);
     detail::prefetch(&next_[number - 1]);
     if constexpr (samples_payload)
       for (const std::uint32_t last_chunk : flow.sample_chunk)

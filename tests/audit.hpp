@@ -58,7 +58,8 @@ template <class Config> struct engine_audit<engine<Config>> {
       unsigned length = 0;
       for (std::uint32_t word = engine_.heads_[bucket]; word != 0;) {
         const std::uint32_t number = word & audited::slot_mask;
-        if (audited::bucket_of(engine_.slot(number).hash) != bucket) return "a flow hangs in the wrong chain";
+        if (audited::bucket_of(engine_.hash_of(engine_.slot(number).key)) != bucket)
+          return "a flow hangs in the wrong chain";
         if (++length > audited::max_chain) return "a chain is longer than max_chain";
         word = engine_.next_[number - 1];
       }

@@ -163,7 +163,7 @@ template <class Config> void print_slot(const std::string& title) {
   rows.add("last_ns", &slot::last_ns, "time of the last packet");
   rows.add("closed_ns", &slot::closed_ns, "time of the reset or last ACK");
   rows.add("packets", &slot::packets, "by direction");
-  rows.add("hash", &slot::hash, "of the key");
+  rows.add("last_number", &slot::last_number, "of the last packet among all");
   rows.add("marks", &slot::marks, "initiator, link, closed, long, FINs seen");
   rows.add("list", &slot::list, "which list it is in");
   constexpr jj::engine_footprint f = jj::engine<Config>::footprint();
