@@ -32,6 +32,7 @@ enum class decision : std::uint8_t { undecided, pass, block };  // user_data sta
 
 struct firewall : jj::default_config {
   static constexpr std::size_t max_flows = 4096;
+  static constexpr std::size_t max_name = 255;               // all of a name: what is listed is its end
   static constexpr jj::link_type link = jj::link_type::raw;  // the queue hands over packets, without link headers
   using groups = jj::type_list<jj::flow_meta, jj::tls, jj::quic, jj::dns>;
   struct user_data {
@@ -45,13 +46,15 @@ static unsigned long long answers[2];  // accepted, dropped
 
 // ---- The decision
 
+static char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
+
 /// `name` is `listed`, or ends in a dot and `listed`. Names of the network may have any case.
 static bool is_listed(const jj::text_view& name, const char* listed) {
   const std::size_t length = std::strlen(listed);
   if (name.length < length) return false;
   const char* end = name.characters + name.length - length;
   for (std::size_t at = 0; at < length; ++at)
-    if ((end[at] >= 'A' && end[at] <= 'Z' ? end[at] | 0x20 : end[at]) != listed[at]) return false;
+    if (lower(end[at]) != listed[at]) return false;
   return name.length == length || end[-1] == '.';
 }
 
@@ -164,6 +167,8 @@ int main(int count, char** arguments) {
   if (count < 3) return std::fputs("usage: firewall_nfqueue QUEUE NAME...\n", stderr), 2;
   const std::uint16_t number = static_cast<std::uint16_t>(std::atoi(arguments[1]));
   blocked_names = arguments + 2;
+  for (char** name = blocked_names; *name != nullptr; ++name)
+    for (char* at = *name; *at != '\0'; ++at) *at = lower(*at);
   jj::hash_key secret;
   if (getrandom(&secret, sizeof secret, 0) == sizeof secret) engine.seed(secret);
   const int fd = open_queue(number);

@@ -4,12 +4,13 @@
 //
 // `jj extract` has larger tables than a device and no limit to what a packet may cost; this program has those of the
 // device, so a model learns from the rows that it will be shown. Each capture gets an engine of its own.
+#include "tools/capture_file.hpp"
+// comes first: it sets the size of file offsets
 #include <cinttypes>
 #include <cstdio>
 #include <memory>
 
 #include "joyfuljay.hpp"
-#include "tools/capture_file.hpp"
 
 namespace jj = joyfuljay;
 

@@ -1,8 +1,9 @@
 // tools/capture_file.hpp: both formats in all their forms, and damage that takes nothing of what stands before it.
-#include <doctest/doctest.h>
-
 // Bare metal has no files.
 #if defined(__unix__) || defined(__APPLE__) || defined(_WIN32)
+#include "tools/capture_file.hpp"
+// comes first: it sets the size of file offsets
+#include <doctest/doctest.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -12,8 +13,6 @@
 #include <random>
 #include <string>
 #include <vector>
-
-#include "tools/capture_file.hpp"
 
 using capture_file::reader;
 using status = capture_file::reader::status;

@@ -10,6 +10,8 @@
 // is timed apart. Instructions and cache misses a packet are counted where the kernel lets this program do so
 // (--software-events: page faults and processor time instead, to try that elsewhere). For instruction counts anywhere:
 //   valgrind --tool=callgrind --toggle-collect='*feed_all*' ./bench --packets 100000 --rounds 1 --load small --only tcp
+#include "tools/capture_file.hpp"
+// comes first: it sets the size of file offsets
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -20,7 +22,6 @@
 #include <vector>
 
 #include "joyfuljay.hpp"
-#include "tools/capture_file.hpp"
 #include "tools/event_counters.hpp"
 #include "tools/loads.hpp"
 #include "tools/yardstick.hpp"

@@ -6,6 +6,8 @@
 // Each variant runs in a process of its own, all in turn within a round, as an engine of 262,144 flows would on one core.
 // Printed are medians over the rounds of the processor's time, user and system, and of what it is in times the
 // yardstick's in the same round: parsing and counting in a plain table of 64-byte entries.
+#include "tools/capture_file.hpp"
+// comes first: it sets the size of file offsets
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -21,7 +23,6 @@
 #include <vector>
 
 #include "joyfuljay.hpp"
-#include "tools/capture_file.hpp"
 #include "tools/loads.hpp"
 #include "tools/several_engines.hpp"
 #include "tools/yardstick.hpp"

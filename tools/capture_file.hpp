@@ -9,7 +9,7 @@
 #define JOYFULJAY_TOOLS_CAPTURE_FILE_HPP
 
 #ifndef _FILE_OFFSET_BITS
-#define _FILE_OFFSET_BITS 64  // captures over 2 GB on 32-bit systems, when this is the first include
+#define _FILE_OFFSET_BITS 64  // captures over 2 GB on 32-bit systems: for what is included from here on
 #endif
 
 #include <algorithm>
@@ -21,6 +21,11 @@
 #include <limits>
 #include <string>
 #include <vector>
+
+#if defined(__unix__)
+#include <sys/types.h>
+static_assert(sizeof(off_t) == 8, "files of 2 GB and more could not be opened: include capture_file.hpp first");
+#endif
 
 namespace capture_file {
 

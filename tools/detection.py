@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """What `fingerprint` finds in labelled captures, as the table in README: detection.py JJ CAPTURES
 
-Labels are the tags of CAPTURES/MANIFEST.csv, which speak of captures, not of flows. A kind is found in a capture when
-some flow has it; a capture without the kind's tag that has such a flow counts as flagged wrongly, flow by flow.
+CAPTURES is a folder with a MANIFEST.csv, whose columns `file` and `tags` name captures in it and, separated by commas,
+what they hold. These labels speak of captures, not of flows. A kind is found in a capture when some flow has it; a
+capture without the kind's tag that has such a flow counts as flagged wrongly, flow by flow.
 """
 import csv
 import json
@@ -39,7 +40,7 @@ for row in csv.DictReader(open(os.path.join(root, "MANIFEST.csv"), newline="")):
             untagged[kind] += len(records)
             wrong[kind] += [(row["file"], hits)] if hits else []
 
-print("| kind | captures with it | found in | flows | flagged in others | of flows there |")
+print("| kind | captures with it | captures found | flows flagged there | flows flagged elsewhere | of flows there |")
 print("| --- | ---: | ---: | ---: | ---: | ---: |")
 for kind in KINDS:
     print("| %s | %d | %d | %d | %d | %d |" % (kind, tagged[kind], found[kind], flows_found[kind],

@@ -143,19 +143,22 @@ void wait_for_interface(const char* interface) {
   if (!stopped) std::fprintf(stderr, "joyfuljay-exporter: %s is back\n", interface);
 }
 
-/// Until a signal comes, and then what waits in the ring.
+/// Until a signal comes, and then what waits in the ring, for a second at most: a busy link is never quiet.
 void run(const char* interface) {
   using waited = live::packet_ring::waited;
   constexpr int block_wait_ms = live::packet_ring::block_wait_ms;
-  for (;;) {
-    if (feed_block()) continue;
+  for (std::int64_t end_ns = 0;;) {
+    const bool fed = feed_block(), stopping = stopped;
     const std::int64_t now = now_ns();
     counts.look(now);
-    while (engine.tick(now - std::int64_t{2 * block_wait_ms} * 1'000'000, on_flow) == 64) {
+    if (stopping && end_ns == 0) end_ns = now + 1'000'000'000;
+    if (stopping && now >= end_ns) return;
+    while (!fed && engine.tick(now - std::int64_t{2 * block_wait_ms} * 1'000'000, on_flow) == 64) {
     }  // a little behind the clock: frames may wait so long in a block
     std::fflush(stdout);
-    const waited what = ring.wait(stopped ? 2 * block_wait_ms : 250);
-    if (stopped && what != waited::ready) return;
+    if (fed) continue;
+    const waited what = ring.wait(stopping ? 2 * block_wait_ms : 250);
+    if (stopping && what != waited::ready) return;
     if (what == waited::gone) wait_for_interface(interface);
   }
 }

@@ -14,7 +14,10 @@
 //   6. features        the catalogue in four formats
 //   7. footprint       bytes by configuration, group and pool, or by member
 //   8. main
+#include "tools/capture_file.hpp"
+// comes first: it sets the size of file offsets
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cmath>
@@ -29,11 +32,11 @@
 #include <vector>
 
 #include "joyfuljay.hpp"
-#include "tools/capture_file.hpp"  // first: sets the size of file offsets
 #include "tools/layout.hpp"
 #include "tools/several_engines.hpp"
 
 #if defined(__unix__) || defined(__APPLE__)
+#include <sys/stat.h>
 #include <unistd.h>
 #endif
 #if defined(__linux__)
@@ -143,6 +146,12 @@ int complain(const std::string& what) {
   return wrong_use;
 }
 
+/// The exit status of what was printed.
+int finish_standard_output() {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;
+  return complain(std::string("cannot write standard output: ") + std::strerror(errno));
+}
+
 const char usage[] =
     "usage: jj extract FILE... [--groups a,b] [--format jsonl|csv] [-o OUT] [--all] [--set key=value]... [--jobs N]\n"
     "               [--unsorted] [--quiet]\n"
@@ -196,12 +205,12 @@ bool parse_bool(const std::string& text, bool& value) {
   return yes || no;
 }
 
-/// Digits with at most one point, times `unit`, without rounding through a double.
+/// Digits, with at most one point where `unit` has parts, times `unit`, without rounding through a double.
 bool parse_scaled(const std::string& text, std::int64_t unit, std::int64_t& result) {
   std::int64_t whole = 0, fraction = 0, scale = unit;
   bool point = false, digits = false;
   for (const char c : text) {
-    if (c == '.' && !point) {
+    if (c == '.' && !point && unit > 1) {
       point = true;
     } else if (c >= '0' && c <= '9') {
       digits = true;
@@ -432,6 +441,7 @@ class output_file {
     file_ = nullptr;
     return error_ == 0;
   }
+  bool failed() const { return error_ != 0; }
   std::string failure() const { return "cannot write " + name_ + ": " + std::strerror(error_); }
 
  private:
@@ -700,15 +710,17 @@ class extract_job final : public row_sink {
   void operator()(const tool_row& row, const tool_engine::view& flow, jj::end_reason) override {
     if (unsorted_) {
       lines_.add(row);
-      if (lines_.is_long()) lines_.pass_on();
+      if (lines_.is_long() && !lines_.pass_on()) failed_ = true;
       return;
     }
     const auto& bytes = flow.accumulated<jj::wire_bytes>().frame_bytes;
     store.begin(flow.start_ns(), flow.user().number,
                 {flow.ends(), {flow.packets(jj::fwd), flow.packets(jj::bwd)}, {bytes[jj::fwd], bytes[jj::bwd]}});
     format_.write([&](const char* characters, std::size_t length) { store.add(characters, length); }, row, columns_);
-    stored_ = store.end() && stored_;
+    if (!store.end()) stored_ = false, failed_ = true;
   }
+  /// Whether more frames are of no use: what they say cannot be written. Asked by another thread.
+  bool failed() const { return failed_; }
 
   /// Before the first frame of a capture, if it is to be done by a thread.
   void start_thread() {
@@ -768,6 +780,7 @@ class extract_job final : public row_sink {
   row_format format_;
   line_buffer lines_;
   bool unsorted_, stored_ = true;
+  std::atomic<bool> failed_{false};
   several::handover::item filling_ = std::make_unique<several::frame_batch>();
   several::handover full_, empty_;  // a null batch is the end of a capture
   std::thread thread_;
@@ -864,17 +877,29 @@ class capture_writer {
   std::uint64_t graph_steps_, graphs_given_up_ = 0, lost_ = 0;
 };
 
+/// Whether standard input was redirected from this file.
+bool is_standard_input(const std::string& file) {
+#if defined(__unix__) || defined(__APPLE__)
+  struct stat input, named;
+  return fstat(STDIN_FILENO, &input) == 0 && S_ISREG(input.st_mode) && stat(file.c_str(), &named) == 0 &&
+         input.st_dev == named.st_dev && input.st_ino == named.st_ino;
+#else
+  (void)file;
+  return false;
+#endif
+}
+
 /// Opening the output would empty the capture before it is read.
 bool is_one_of(const std::vector<std::string>& files, const std::string& output) {
   std::error_code missing;
   return !output.empty() && std::any_of(files.begin(), files.end(), [&](const std::string& file) {
-    return std::filesystem::equivalent(file, output, missing);
+    return file == "-" ? is_standard_input(output) : std::filesystem::equivalent(file, output, missing);
   });
 }
 
 std::string no_memory_for(std::size_t engines) {
-  constexpr std::size_t megabytes = (sizeof(tool_engine) + (std::size_t{1} << 20) - 1) >> 20;
-  const std::string each = std::to_string(megabytes) + " MB of address space";
+  constexpr std::size_t mebibytes = (sizeof(tool_engine) + (std::size_t{1} << 20) - 1) >> 20;
+  const std::string each = std::to_string(mebibytes) + " MiB of address space";
   return (engines == 1 ? "no memory for an engine: it takes " + each
                        : "no memory for " + std::to_string(engines) + " engines: each takes " + each) +
          "; `ulimit -v` says how many KB a process may have";
@@ -897,7 +922,7 @@ class capture_feeder {
  public:
   capture_feeder(extract_jobs& jobs, progress_bar& progress)
       : jobs_(jobs), progress_(progress), splitter_(random_key(), jobs.size()) {}
-  /// Until the end of the capture or the first damage.
+  /// Until the end of the capture or the first damage; `record`: it was given up, because a job failed.
   capture_file::reader::status feed(capture_file::reader& reader) {
     frames_before_ = frames_;
     unknown_before_ = frames_of_unknown_link();
@@ -908,7 +933,9 @@ class capture_feeder {
     while ((what = reader.next(record)) == capture_file::reader::status::record) {
       const jj::frame frame{record.data, record.captured, record.wire_length, record.time_ns,
                             static_cast<jj::link_type>(record.link_type)};
-      jobs_[splitter_.engine_of(frame)]->add(frame, ++frames_);
+      extract_job& job = *jobs_[splitter_.engine_of(frame)];
+      if (job.failed()) break;
+      job.add(frame, ++frames_);
       if (frames_ == frames_before_ + 1) first_link_type_ = record.link_type;
       if ((frames_ & 0xFFFF) == 0) progress_.show(reader.position(), reader.size());
     }
@@ -974,6 +1001,7 @@ int extract(const options& chosen) {
     for (const auto& job : jobs) stored = job->wait() && stored;
     if (!stored || !writer.finish_file(jobs))
       return complain("cannot write a temporary file for records that wait to be sorted; --unsorted needs none");
+    if (out.failed()) break;  // `close` says so
     const std::string unread = feeder.unknown_link();
     if (!unread.empty()) {  // no error: the summary counts such frames, and a network of that kind has no flows
       progress.clear();
@@ -1040,9 +1068,9 @@ struct live_worker {
 };
 using live_workers = std::vector<std::unique_ptr<live_worker>>;
 
-/// Empty when all is well.
 constexpr std::size_t ring_blocks = 64;  // 16 MB for each worker
 
+/// Empty when all is well.
 std::string open_workers(const options& chosen, live_workers& workers) {
   const unsigned group = workers.size() > 1 ? 1 + static_cast<unsigned>(getpid()) % 0xFFFF : 0;
   for (const auto& one : workers) {
@@ -1263,17 +1291,18 @@ void print_footprints() {
 
 int footprint(const options& chosen) {
   chosen.layout ? print_layouts() : print_footprints();
-  if (std::fflush(stdout) == 0) return 0;
-  return complain(std::string("cannot write standard output: ") + std::strerror(errno));
+  return finish_standard_output();
 }
 
 // ---- 8. main -----------------------------------------------------------------------------------------------------
 
 int main(int count, char** arguments) {
   const std::string command = count > 1 ? arguments[1] : "";
-  if (command == "--version")
-    return std::printf("jj %d.%d.%d\n", JOYFULJAY_VERSION_MAJOR, JOYFULJAY_VERSION_MINOR, JOYFULJAY_VERSION_PATCH), 0;
-  if (command == "--help" || command == "-h") return std::fputs(usage, stdout), 0;
+  if (command == "--version") {
+    std::printf("jj %d.%d.%d\n", JOYFULJAY_VERSION_MAJOR, JOYFULJAY_VERSION_MINOR, JOYFULJAY_VERSION_PATCH);
+    return finish_standard_output();
+  }
+  if (command == "--help" || command == "-h") return std::fputs(usage, stdout), finish_standard_output();
   const auto known_command = std::find_if(std::begin(command_forms), std::end(command_forms),
                                           [&](const command_form& one) { return command == one.name; });
   if (known_command == std::end(command_forms)) {
@@ -1285,7 +1314,7 @@ int main(int count, char** arguments) {
   options chosen;
   const std::string wrong = read_arguments(*known_command, {arguments + 2, arguments + count}, chosen);
   if (!wrong.empty()) return complain(wrong);
-  if (chosen.help) return std::fputs(usage, stdout), 0;
+  if (chosen.help) return std::fputs(usage, stdout), finish_standard_output();
   const std::vector<std::string> known = group_names();
   for (const std::string& group : chosen.groups)
     if (std::find(known.begin(), known.end(), group) == known.end())

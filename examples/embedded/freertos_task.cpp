@@ -36,11 +36,13 @@ void on_flow(const engine_type::row& row, void*) {
 }
 constexpr jj::callback_sink<engine_type::row> sink{on_flow, nullptr};
 
-// Ticks wrap around after 49 days at 1 kHz; only the time between frames counts.
+// Ticks wrap around after 49 days at 1 kHz; only the time between frames counts. It is signed: when two tasks queue
+// frames, one may read the clock first and queue its frame last. The engine takes clocks that step back.
 std::int64_t nanoseconds(TickType_t ticks) {
   static TickType_t last;
   static std::int64_t total_ns;
-  total_ns += std::int64_t{1'000'000'000 / configTICK_RATE_HZ} * static_cast<TickType_t>(ticks - last);
+  const auto passed = static_cast<std::make_signed_t<TickType_t>>(ticks - last);
+  total_ns += std::int64_t{1'000'000'000 / configTICK_RATE_HZ} * passed;
   last = ticks;
   return total_ns;
 }

@@ -3,9 +3,14 @@
 //
 //   watch(&netif);                      // once, after netif_add, in the tcpip thread
 //   watch_tick();                       // every second or so, in the same thread: sys_timeout
+//
+// An engine belongs to one thread. Under an OS the driver calls netif->input in a thread of its own: frames are handed to
+// the tcpip thread, as tcpip_input does, and judged there, where output and ticks are.
 #include <lwip/netif.h>
 #include <lwip/pbuf.h>
 #include <lwip/sys.h>
+#include <lwip/tcpip.h>
+#include <netif/ethernet.h>
 
 #include "joyfuljay.hpp"
 
@@ -66,9 +71,14 @@ err_t output(netif* interface, pbuf* p) {
 // `random` comes from the board's generator.
 void watch(netif* interface, const jj::hash_key& random) {
   engine.seed(random);
-  lower_input = interface->input;
   lower_output = interface->linkoutput;
+#if NO_SYS
+  lower_input = interface->input;
   interface->input = input;
+#else
+  lower_input = ethernet_input;  // to which tcpip_input leads
+  interface->input = [](pbuf* p, netif* from) { return tcpip_inpkt(p, from, input); };
+#endif
   interface->linkoutput = output;
 }
 void watch_tick() { engine.tick(now_ns(), sink); }

@@ -28,6 +28,8 @@ wrong_use() {
     fails_with 1 "wants key=value" "$jj" extract made.pcap --set flow_timeout &&
     fails_with 1 "wants a number" "$jj" extract made.pcap --set flow_timeout=-1 &&
     fails_with 1 "wants a number" "$jj" extract made.pcap --set flow_timeout=1e99 &&
+    fails_with 1 "from 1 to 64" "$jj" extract made.pcap --jobs 2.9 &&
+    fails_with 1 "up to 65535" "$jj" extract made.pcap --set entropy_sample_bytes=10.5 &&
     fails_with 1 "up to 65535" "$jj" extract made.pcap --set entropy_sample_bytes=65536 &&
     fails_with 1 "wants true or false" "$jj" extract made.pcap --set include_splt=maybe &&
     fails_with 1 "wants a value" "$jj" extract made.pcap -o &&
@@ -79,15 +81,33 @@ damaged() { # everything before the damage is reported
 full_disk() {
   [ -c /dev/full ] || { echo "skipped: no /dev/full" && return; }
   fails_with 1 "cannot write /dev/full: No space left" "$jj" extract -q -o /dev/full made.pcap || return 1
-  "$jj" extract -q made.pcap > /dev/full 2> err
-  [ $? = 1 ] && grep -q "cannot write standard output: No space left" err || return 1
-  "$jj" footprint > /dev/full 2> err
-  [ $? = 1 ] && grep -q "cannot write standard output: No space left" err || return 1
+  local command
+  for command in "extract -q made.pcap" footprint features --version --help "extract --help"; do
+    # shellcheck disable=SC2086  # words
+    "$jj" $command > /dev/full 2> err
+    [ $? = 1 ] && grep -q "cannot write standard output: No space left" err || return 1
+  done
   fails_with 1 "cannot write no/folder/out" "$jj" extract -q -o no/folder/out made.pcap
+}
+full_disk_before_the_end() { # of an input that never ends
+  [ -c /dev/full ] || { echo "skipped: no /dev/full" && return; }
+  endless() { cat made.pcap && while tail -c +25 made.pcap; do :; done; }
+  local jobs
+  for jobs in 1 3; do
+    endless 2> /dev/null | timeout 60 "$jj" extract -q --unsorted --groups size,tls --jobs "$jobs" - made.pcap > /dev/full 2> err
+    [ "${PIPESTATUS[1]}" = 1 ] && grep -q "cannot write standard output: No space left" err && [ "$(wc -l < err)" = 1 ] ||
+      return 1
+    endless 2> /dev/null | timeout 60 "$jj" extract -q --jobs "$jobs" made.pcap - > /dev/full 2> err
+    [ "${PIPESTATUS[1]}" = 1 ] && grep -q "cannot write standard output: No space left" err || return 1
+    (trap '' XFSZ && ulimit -f 100 && endless 2> /dev/null |
+      timeout 60 "$jj" extract -q --set sort_memory_mb=0 --jobs "$jobs" - > out 2> err; [ "${PIPESTATUS[1]}" = 1 ]) &&
+      grep -q "cannot write a temporary file" err || return 1
+  done
 }
 output_is_input() { # is refused before the capture is emptied
   cp made.pcap both.pcap && ln -sf both.pcap link.pcap &&
     fails_with 1 "the output link.pcap is also an input" "$jj" extract -q made.pcap both.pcap -o link.pcap &&
+    fails_with 1 "the output link.pcap is also an input" "$jj" extract -q - -o link.pcap < both.pcap &&
     cmp made.pcap both.pcap
 }
 standard_input() {
@@ -344,8 +364,8 @@ no_memory() { # what an engine takes, and what limits it
   if ! limited --version > log 2>&1; then
     note="skipped: the program does not start in so little memory, or there is no such limit" && return
   fi
-  fails_with 1 "no memory for an engine: it takes [0-9]* MB of address space; .ulimit -v" limited extract -q made.pcap &&
-    fails_with 1 "no memory for 2 engines: each takes [0-9]* MB" limited extract -q --jobs 2 made.pcap
+  fails_with 1 "no memory for an engine: it takes [0-9]* MiB of address space; .ulimit -v" limited extract -q made.pcap &&
+    fails_with 1 "no memory for 2 engines: each takes [0-9]* MiB" limited extract -q --jobs 2 made.pcap
 }
 summary() {
   "$jj" extract made.pcap 2> err > out && grep -q "frames ([0-9]* counted, [0-9]* not_ip)" err &&
@@ -404,7 +424,7 @@ version() {
     grep -q -- '--all adds .* the strings behind JA3, and the groups handshake and ending' out
 }
 
-for name in wrong_use options_of_other_commands spellings unreadable one_unreadable_among_others damaged damaged_among_others full_disk output_is_input standard_input \
+for name in wrong_use options_of_other_commands spellings unreadable one_unreadable_among_others damaged damaged_among_others full_disk full_disk_before_the_end output_is_input standard_input \
   pcapng passed_over two_files order temporary_file jobs jobs_unsorted jobs_summary json_lines csv one_csv_header groups connection settings settings_change_nothing_else \
   unknown_link_type sample no_memory summary catalogue as_trained footprint layout version; do
   check $name python3

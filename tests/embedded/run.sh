@@ -16,13 +16,18 @@ run() { # EXAMPLE RUNNER FLAG...
 }
 freertos() { run freertos_task run_freertos "-I$here/stubs"; }
 esp32() { run esp32_promiscuous run_esp32 "-I$here/stubs"; }
-lwip() { run lwip_hook run_lwip -isystem /usr/include/lwip; }
+lwip() { run lwip_hook run_lwip "$@" -isystem /usr/include/lwip; }
+lwip_without_os() { # Debian's options but for that
+  mkdir "$work/no_sys" && printf '#include </usr/include/lwip/lwipopts.h>\n#undef NO_SYS\n#define NO_SYS 1\n' > "$work/no_sys/lwipopts.h" &&
+    lwip "-I$work/no_sys"
+}
 short() { wc -l "$examples"/*.cpp && [ "$(cat "$examples"/*.cpp | wc -l)" -lt 360 ]; }
 
 check freertos "$cxx"
 check esp32 "$cxx"
 if [ -f /usr/include/lwip/lwip/netif.h ]; then
   check lwip "$cxx"
+  check lwip_without_os "$cxx"
 else
   echo "skipped: lwip: no liblwip-dev"
   [ -z "$strict" ] || failed=$((failed + 1))

@@ -1,4 +1,5 @@
-// Runs examples/embedded/freertos_task.cpp under a stub: a queue of three frames, then a quiet link for two minutes.
+// Runs examples/embedded/freertos_task.cpp under a stub: a queue of four frames, two of them a tick out of
+// order, then a quiet link for two minutes.
 #include <csetjmp>
 #include <cstdio>
 #include <vector>
@@ -53,10 +54,11 @@ int main() {
   const std::uint64_t random[2] = {1, 2};
   unsigned char frame[frame_length];
   if (!watch_start(random)) return 1;
-  for (const bool answer : {false, false, true}) {
-    put_frame(frame, answer);
+  const TickType_t start = ticks;
+  for (const TickType_t after : {0u, 101u, 100u, 300u}) {
+    ticks = start + after;
+    put_frame(frame, after == 300);
     watch_frame(frame, sizeof frame);
-    ticks += 100;
   }
   if (setjmp(out) == 0) task(nullptr);
   return rows == 1 && watch_lost() == 0 ? 0 : 1;

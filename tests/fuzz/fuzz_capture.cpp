@@ -1,8 +1,8 @@
 // Fuzz target: any bytes as a capture file. Built for libFuzzer or with tests/fuzz/replay.cpp.
+#include "tools/capture_file.hpp"
+// comes first: it sets the size of file offsets
 #include <cstdlib>
 #include <vector>
-
-#include "tools/capture_file.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::vector<std::uint8_t> exact(data, data + size);  // reading past it is seen

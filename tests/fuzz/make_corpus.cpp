@@ -1,11 +1,11 @@
 // Turns captures into inputs of fuzz_engine, one file for each: make_corpus FOLDER CAPTURE... Frames keep their link
 // type where the target has it, their time roughly, and lose what is beyond 1600 bytes.
+#include "tools/capture_file.hpp"
+// comes first: it sets the size of file offsets
 #include <algorithm>
 #include <cstdio>
 #include <string>
 #include <vector>
-
-#include "tools/capture_file.hpp"
 
 namespace {
 

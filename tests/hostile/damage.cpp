@@ -5,6 +5,8 @@
 //   places  the whole capture at offsets 0 to 7 in memory: the rows must be equal
 // To be built with the address and undefined-behaviour sanitizers: what it looks for are their reports, and what
 // tests/audit.hpp finds. damage [--seconds LIMIT] CAPTURE...
+#include "tools/capture_file.hpp"
+// comes first: it sets the size of file offsets
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -17,7 +19,6 @@
 
 #include "joyfuljay.hpp"
 #include "tests/audit.hpp"
-#include "tools/capture_file.hpp"
 
 namespace jj = joyfuljay;
 

@@ -356,6 +356,23 @@ exporter_counts_lost() { # nobody listens: the second datagram is refused
   "${in_client[@]}" python3 "$traffic" talk "$address" left
   kill -TERM "$reader" && wait "$reader" && cat lost.err && grep -qE ' [1-9][0-9]* lost$' lost.err
 }
+exporter_under_load() { # a reader that is slower than the link: the ring is never empty, and it ends all the same
+  mkfifo slow
+  python3 -c '
+import os, time
+while os.read(0, 1 << 16):
+    time.sleep(0.003)' < slow & local slow=$!
+  "${in_server[@]}" "$exporter" -s 1 right > slow 2> load.err &
+  local reader=$! flood status=1
+  wait_for sockets_are 1 && sleep 0.3
+  "${in_client[@]}" python3 "$traffic" flood "$address" 12 & flood=$!
+  sleep 4
+  [ "$(grep -c ' rows sent, ' load.err)" -ge 2 ] && kill -TERM "$reader" && wait "$reader" && kill -0 "$flood" && status=0
+  kill "$flood" "$slow" "$reader" 2> /dev/null
+  wait "$flood" "$slow" "$reader" 2> /dev/null
+  cat load.err
+  return "$status"
+}
 
 # ---- Firewall ------------------------------------------------------------------------------------------------------
 queue_is_open() { "${in_server[@]}" cat /proc/net/netfilter/nfnetlink_queue | grep -q '^ *3 '; }
@@ -365,13 +382,14 @@ firewall_blocks() {
     return
   fi
   serve_tls 1443 && serve_tls 1444 && serve_tls 1445 && ask_tls 1443 ads.example || return 1  # nobody judges yet
-  "${in_server[@]}" "$firewall" 3 ads.example other.example > firewall.out &
-  local judge=$!
+  "${in_server[@]}" "$firewall" 3 ADS.example other.example > firewall.out &
+  local judge=$! long
+  long=$(printf 'label%d-without-meaning.' 1 2 3)ads.example
   wait_for queue_is_open && ask_tls 1443 news.example && ! ask_tls 1443 www.Ads.example && ! ask_tls 1444 ads.example &&
-    ask_tls 1445 notads.example || return 1
+    ! ask_tls 1444 "$long" && ask_tls 1445 notads.example || return 1
   fails_with 1 "queue 3: " "${in_server[@]}" "$firewall" 3 ads.example || return 1  # there can be only one
   kill -TERM "$judge"
-  wait "$judge" && cat firewall.out && [ "$(grep -c '^blocked: ads.example$' firewall.out)" = 2 ] &&
+  wait "$judge" && cat firewall.out && [ "$(grep -c '^blocked: ads.example$' firewall.out)" = 3 ] &&
     grep -qE '^[0-9]+ packets accepted, [1-9][0-9]* dropped$' firewall.out
 }
 
@@ -394,5 +412,6 @@ check exporter_help
 check exporter_wrong_use
 check exporter_waits
 check exporter_counts_lost
+check exporter_under_load
 check firewall_blocks iptables
 exit $((failed > 0))

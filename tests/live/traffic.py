@@ -3,6 +3,7 @@
 traffic.py serve ADDRESS              DNS, SSH banners and a sink for bulk data, until it is ended
 traffic.py talk ADDRESS INTERFACE     one client of each; a VLAN-tagged datagram through INTERFACE
 traffic.py tagged ADDRESS INTERFACE   that datagram alone
+traffic.py flood ADDRESS SECONDS      a datagram after the other, each from another port
 traffic.py collect PORT FILE          what comes as datagrams, one after the other, until it is ended
 traffic.py terminal KEY COMMAND...    a command on a terminal of 24 x 100, KEY pressed after three seconds
 """
@@ -91,6 +92,15 @@ def send_tagged(address, interface):
         room.send(addresses + struct.pack("!HHH", 0x8100, 7, 0x0800) + header + udp)
 
 
+def flood(address, seconds):
+    end = time.monotonic() + float(seconds)
+    header = struct.pack("!BBHHHBBH", 0x45, 0, 28, 1, 0, 64, 17, 0) + bytes(4) + socket.inet_aton(address)
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as room:
+        while time.monotonic() < end:
+            for port in range(1024, 65536, 8):
+                room.sendto(header + struct.pack("!HHHH", port, 4002, 8, 0), (address, 0))
+
+
 def talk(address, interface):
     ask_dns(address)
     talk_ssh(address)
@@ -134,6 +144,8 @@ if __name__ == "__main__":
         talk(*sys.argv[2:])
     elif sys.argv[1] == "tagged":
         send_tagged(*sys.argv[2:])
+    elif sys.argv[1] == "flood":
+        flood(*sys.argv[2:])
     elif sys.argv[1] == "collect":
         collect(*sys.argv[2:])
     else:
