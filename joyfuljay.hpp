@@ -5218,11 +5218,12 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
   /// What was joined, whole or not; nothing at all when the stream ends behind a length.
   void use_part_of_dns_message(slot& flow, direction dir) {
     dns_stream& t = record(flow).dns.streams[dir];
-    const buffer_type* const buffer = buffer_of(flow, dir);
-    if (buffer != nullptr && t.is_split) use_dns_message(flow, dir, {buffer->tcp.octets, buffer->joined});
-    if (t.length_have == 2 && !t.is_split) use_dns_message(flow, dir, {});
+    const bool is_joined = t.is_split, is_due = t.length_have == 2;
     t.is_split = false;
     t.length_have = 0;  // so that the end of the flow does not take it for a message without bytes
+    const buffer_type* const buffer = buffer_of(flow, dir);
+    if (!is_joined && is_due) use_dns_message(flow, dir, {});
+    if (is_joined && buffer != nullptr) use_dns_message(flow, dir, {buffer->tcp.octets, buffer->joined});
     empty_buffer(flow, dir);
   }
   void use_dns_message(slot& flow, direction dir, bytes message) {
