@@ -4523,7 +4523,7 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
     buffer->joined = 0;
     if (buffer->held == 0) give_back_buffer(flow, dir);
   }
-  /// Appends a part of a message. `at` is its offset in the stream. The caller knows that the message fits.
+  /// Appends a part of a message. `at` is its offset in the stream. What does not fit is left out: callers see to that.
   bytes join(slot& flow, direction dir, std::uint16_t at, bytes part) {
     buffer_type& buffer = take_buffer(flow, dir, at);
     const bytes kept = part.first(buffer_bytes - buffer.joined);
