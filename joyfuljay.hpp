@@ -3489,11 +3489,10 @@ template <std::size_t Count, class Windows, class OnHello> struct quic_opener {
   quic_key_cache& cache;
   direction dir;
 
-  /// As a packet of the connections known so far, and as the first of a new client. At most one of these keys fits
-  /// (a client whose packet numbers start anew under a known Destination Connection ID is not opened), so the likeliest are
-  /// tried first: for a client's packet that of its own Destination Connection ID, unless that is new
+  /// As a packet of the connections known so far, and as the first of a new client. At most one of these keys fits, so
+  /// the likeliest are tried first: for a client's packet that of its own Destination Connection ID, unless that is new
   /// because the server chose it, which leaves the keys as they are but after a Retry [RFC 9001 5.2]; for a server's that
-  /// of the newest connection.
+  /// of the newest connection. A client whose packet numbers start anew under a known ID is not opened.
   JOYFULJAY_OWN_FRAME void open(const quic_packet& p) {
     if (p.body.empty()) return;
     const unsigned known = facts.connections;
@@ -4523,10 +4522,11 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
     buffer->joined = 0;
     if (buffer->held == 0) give_back_buffer(flow, dir);
   }
-  /// Appends a part of a message. `at` is its offset in the stream. What does not fit is left out: callers see to that.
+  /// Appends a part of a message. `at` is its offset in the stream. What does not fit is left out.
   bytes join(slot& flow, direction dir, std::uint16_t at, bytes part) {
     buffer_type& buffer = take_buffer(flow, dir, at);
     const bytes kept = part.first(buffer_bytes - buffer.joined);
+    if (kept.length < part.length) flow.handshake_marks |= slot::dropped;
     if (!kept.empty()) std::memmove(buffer.tcp.octets + buffer.joined, kept.data, kept.length);  // perhaps from behind
     buffer.joined = static_cast<std::uint16_t>(buffer.joined + kept.length);
     return {buffer.tcp.octets, buffer.joined};
@@ -5208,11 +5208,8 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
   }
   void read_dns_part(slot& flow, direction dir, std::uint16_t at, bytes part, dns_stream& t) {
     if (part.length == t.message_left && !t.is_split) return use_dns_message(flow, dir, part);
-    const buffer_type* const buffer = buffer_of(flow, dir);
-    const std::size_t room = buffer_bytes - (buffer != nullptr ? buffer->joined : 0);
-    if (part.length > room) flow.handshake_marks |= slot::dropped;
     t.is_split = true;
-    join(flow, dir, at, part.first(room));
+    join(flow, dir, at, part);
     if (part.length == t.message_left) use_part_of_dns_message(flow, dir);
   }
   /// What was joined, whole or not; nothing at all when the stream ends behind a length.

@@ -240,14 +240,14 @@ TEST_CASE("a linger longer than the idle timeout ends with the latter") {
   CHECK(reasons(sink) == std::vector<end_reason>{end_reason::closed});
 }
 
-struct equally_long_linger : four_groups {
+struct longer_linger : four_groups {
   static constexpr std::int64_t idle_timeout_ns = 5 * second, tcp_linger_ns = 10 * second;
 };
-struct equally_long_linger_unswept : equally_long_linger {
+struct longer_linger_unswept : longer_linger {
   static constexpr bool expire_while_feeding = false;
 };
 TEST_CASE_TEMPLATE("a linger longer than the idle timeout ends a flow with stragglers all the same", Config,
-                   equally_long_linger, equally_long_linger_unswept) {
+                   longer_linger, longer_linger_unswept) {
   const auto engine = make_engine<Config>();
   recorder sink;
   engine->feed(tcp(1, true, 0, fb::tcp_rst), sink);
