@@ -84,7 +84,8 @@ TEST_CASE("logarithms have the same bits on every target") {
   CHECK(digest == 0x85e13f3c89aede1f);
 }
 
-TEST_CASE("counts times their logarithms: rounded like the logarithm, whole for powers of two, the same from the table") {
+TEST_CASE(
+    "counts times their logarithms: rounded like the logarithm, whole for powers of two, the same from the table") {
   CHECK(jj::weighted_logarithm(0) == 0);
   for (unsigned power = 0; power <= 17; ++power)
     CHECK(jj::weighted_logarithm(1u << power) == std::uint64_t{power << power} << jj::weighted_bits);
