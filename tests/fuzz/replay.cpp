@@ -1,8 +1,10 @@
-// Runs a fuzz target without libFuzzer: on the files given, and on as many made-up inputs as --rounds says. Half of
-// those are mutations of the files, the rest random bytes.
+// Runs a fuzz target without libFuzzer: on the files given, or all in a folder, and on as many made-up inputs as --rounds
+// says. Half of those are mutations of the files, the rest random bytes.
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <random>
@@ -10,6 +12,15 @@
 #include <vector>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+
+/// The file, or those in the folder, in the order of their names.
+static std::vector<std::string> files_of(const std::string& path) {
+  if (!std::filesystem::is_directory(path)) return {path};
+  std::vector<std::string> out;
+  for (const auto& entry : std::filesystem::directory_iterator(path)) out.push_back(entry.path().string());
+  std::sort(out.begin(), out.end());
+  return out;
+}
 
 int main(int count, char** arguments) {
   using octets = std::vector<std::uint8_t>;
@@ -21,13 +32,15 @@ int main(int count, char** arguments) {
       rounds = std::strtoul(arguments[++at], nullptr, 10);
       continue;
     }
-    std::ifstream file(argument, std::ios::binary);
-    if (!file) {
-      std::fprintf(stderr, "replay: cannot read %s\n", arguments[at]);
-      return 1;
+    for (const std::string& path : files_of(argument)) {
+      std::ifstream file(path, std::ios::binary);
+      if (!file) {
+        std::fprintf(stderr, "replay: cannot read %s\n", path.c_str());
+        return 1;
+      }
+      corpus.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+      LLVMFuzzerTestOneInput(corpus.back().data(), corpus.back().size());
     }
-    corpus.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
-    LLVMFuzzerTestOneInput(corpus.back().data(), corpus.back().size());
   }
   std::mt19937 random(1);  // 32 bits: the same on every target
   for (unsigned long round = 0; round < rounds; ++round) {

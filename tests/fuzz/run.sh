@@ -7,7 +7,7 @@
 seconds=${1:-60}
 captures=("${@:2}")
 sanitizer=${FUZZ_SANITIZER:-address,undefined}
-read -r -a every_target <<< "engine frames capture tls ssh reassembly quic dns writers"
+read -r -a every_target <<< "engine frames capture tls ssh reassembly mixture quic dns writers"
 read -r -a targets <<< "${FUZZ_TARGETS:-${every_target[*]}}"
 flags=(-std=c++17 -O1 -g1 "-fsanitize=fuzzer,$sanitizer" -fno-sanitize-recover=all "${warnings[@]}" "-I$root")
 
@@ -45,6 +45,7 @@ seeds() { # of all targets: what the generators make, the captures given, and th
   c++ -std=c++17 -O1 "-I$root" "$root/tools/make_capture.cpp" -o "$work/make_capture" &&
     c++ -std=c++17 -O1 "-I$root" "$here/make_corpus.cpp" -o "$work/make_corpus" &&
     c++ -std=c++17 -O1 "-I$root" "$here/make_handshakes.cpp" -o "$work/make_handshakes" &&
+    c++ -std=c++17 -O1 "-I$root" "$here/make_mixtures.cpp" -o "$work/make_mixtures" && "$work/make_mixtures" "$work/mixture" &&
     "$work/make_handshakes" "$work/tls" && cp "$work"/tls/* "$work/reassembly" &&
     "$work/make_capture" "$work/capture/made.pcap" 1 || return 1
   local number=0 capture
