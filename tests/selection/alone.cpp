@@ -1,0 +1,164 @@
+// What a group says of a flow is the same whether it is selected alone or with all others: a model trained on everything
+// runs on a device that computes a part. alone CAPTURE...: each group by itself, bit for bit, against an engine with all.
+//
+// Left out: the connection groups, which say what was known when the flow was reported, and in which order a flush reports
+// flows depends on what they hold; end_reason, because which flows a packet finds idle does, too; handshake_state, which
+// tells what the other groups selected could not keep. ja4 needs what reads hellos in QUIC, so tls stands beside quic.
+#include "tools/capture_file.hpp"
+// comes first: it sets the size of file offsets
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "joyfuljay.hpp"
+
+namespace jj = joyfuljay;
+
+namespace {
+
+/// Room for everything, so that nothing is said early or left out.
+template <class... Groups> struct with : jj::default_config {
+  using groups = jj::type_list<Groups...>;
+  static constexpr std::size_t max_flows = 8192, log_chunks = 65'536, sample_chunks = 65'536, long_flows = 1024;
+  static constexpr std::size_t text_chunks = 65'536, handshake_records = 8192, handshake_buffers = 512;
+  static constexpr std::size_t handshake_buffer_bytes = 16'384, max_fragments = 512;
+  static constexpr jj::link_type link = jj::link_type::per_frame;
+};
+using everything =
+    with<jj::flow_identifier, jj::flow_meta, jj::timing, jj::gap_sequences, jj::splt_sequences, jj::size, jj::tcp,
+         jj::tls, jj::quic, jj::ssh, jj::dns, jj::tls_texts, jj::quic_texts, jj::fingerprint, jj::entropy, jj::padding>;
+
+// ---- Captures
+
+struct captured_frame {
+  std::vector<std::uint8_t> octets;
+  jj::frame frame;
+};
+/// Those that can be read of it.
+std::vector<captured_frame> frames_of(const char* path) {
+  constexpr std::size_t enough = 30'000;
+  std::vector<captured_frame> out;
+  capture_file::reader reader;
+  capture_file::record r;
+  if (!reader.open(path)) return out;
+  while (out.size() < enough && reader.next(r) == capture_file::reader::status::record) {
+    out.push_back({{r.data, r.data + r.captured},
+                   {nullptr, r.captured, r.wire_length, r.time_ns, static_cast<jj::link_type>(r.link_type)}});
+    out.back().frame.data = out.back().octets.data();
+  }
+  return out;
+}
+
+// ---- Rows
+
+template <class Value> std::string bits_of(const Value& value) {
+  static_assert(std::is_arithmetic_v<Value>, "padding would be compared");
+  return {reinterpret_cast<const char*>(&value), sizeof value};
+}
+std::string bits_of(const char* value) { return value; }
+std::string bits_of(const jj::ip_address& value) {
+  return std::string(reinterpret_cast<const char*>(value.octets), sizeof value.octets) +
+         bits_of(static_cast<unsigned>(value.form));
+}
+std::string bits_of(const jj::text_view& value) { return {value.characters, value.length}; }
+template <std::size_t Capacity> std::string bits_of(const jj::text<Capacity>& value) {
+  return {value.characters, value.length};
+}
+std::string bits_of(const jj::splt_step& step) {
+  return bits_of(step.ip_len) + bits_of(step.gap) + bits_of(step.direction_sign);
+}
+template <class Value> std::string bits_of(const jj::list<Value>& values) {
+  std::string out;
+  for (const Value& value : values) out += bits_of(value);
+  return out;
+}
+
+using features = std::vector<std::pair<std::string, std::string>>;
+using flows = std::multimap<std::string, features>;
+
+/// Start, then end points: what tells the flows of a capture apart.
+template <class View> std::string name_of(const View& flow) {
+  return bits_of(flow.start_ns()) + bits_of(flow.address(jj::fwd)) + bits_of(flow.address(jj::bwd)) +
+         bits_of(flow.port(jj::fwd)) + bits_of(flow.port(jj::bwd)) + bits_of(flow.protocol()) + bits_of(flow.packets());
+}
+template <class Config> flows told_by(const std::vector<captured_frame>& capture) {
+  static jj::engine<Config> engine;
+  std::memset(static_cast<void*>(&engine), 0, sizeof engine);
+  flows out;
+  const auto keep = [&out](const auto& row, const auto& flow, jj::end_reason) {
+    features all;
+    jj::for_each_feature(
+        row, [&all](const jj::feature_info& info, const auto& value) { all.emplace_back(info.name, bits_of(value)); });
+    out.emplace(name_of(flow), std::move(all));
+  };
+  for (const captured_frame& one : capture) engine.feed(one.frame, keep);
+  engine.flush(keep);
+  return out;
+}
+
+// ---- Comparison
+
+std::size_t compared = 0, different = 0;
+
+void differs(const char* path, const std::string& what) {
+  constexpr std::size_t shown = 20;
+  if (++different <= shown) std::printf("%s: %s\n", path, what.c_str());
+}
+void compare(const char* path, const features& alone, const features& all) {
+  auto place = all.begin();  // the features of a group stand in the same order in both
+  for (const auto& [name, value] : alone) {
+    place = std::find_if(place, all.end(), [&name = name](const auto& feature) { return feature.first == name; });
+    ++compared;
+    if (place == all.end()) return differs(path, name + " is not among all features");
+    if (place->second != value) differs(path, name);
+  }
+}
+template <class... Groups>
+void compare_alone(const char* path, const std::vector<captured_frame>& capture, const flows& all) {
+  const flows alone = told_by<with<Groups...>>(capture);
+  if (alone.size() != all.size()) return differs(path, "another number of flows");
+  for (auto one = alone.begin(), other = all.begin(); one != alone.end(); ++one, ++other) {
+    if (one->first != other->first) return differs(path, "other flows");
+    compare(path, one->second, other->second);
+  }
+}
+void compare_groups(const char* path) {
+  const std::vector<captured_frame> capture = frames_of(path);
+  const flows all = told_by<everything>(capture);
+  compare_alone<jj::flow_identifier>(path, capture, all);
+  compare_alone<jj::flow_addresses>(path, capture, all);
+  compare_alone<jj::flow_ports>(path, capture, all);
+  compare_alone<jj::flow_totals>(path, capture, all);
+  compare_alone<jj::timing>(path, capture, all);
+  compare_alone<jj::gap_sequences>(path, capture, all);
+  compare_alone<jj::splt_sequences>(path, capture, all);
+  compare_alone<jj::size>(path, capture, all);
+  compare_alone<jj::tcp>(path, capture, all);
+  compare_alone<jj::tls, jj::quic>(path, capture, all);
+  compare_alone<jj::quic>(path, capture, all);
+  compare_alone<jj::ssh>(path, capture, all);
+  compare_alone<jj::dns>(path, capture, all);
+  compare_alone<jj::tls_texts>(path, capture, all);
+  compare_alone<jj::quic_texts>(path, capture, all);
+  compare_alone<jj::fingerprint>(path, capture, all);
+  compare_alone<jj::entropy>(path, capture, all);
+  compare_alone<jj::padding>(path, capture, all);
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  if (count < 2) {
+    std::fprintf(stderr, "usage: alone CAPTURE...\n");
+    return 1;
+  }
+  for (int at = 1; at < count; ++at) compare_groups(arguments[at]);
+  std::printf("%zu values compared, %zu differ\n", compared, different);
+  return compared == 0 || different != 0 ? 1 : 0;
+}
