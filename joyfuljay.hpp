@@ -4402,7 +4402,7 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
       if (p.protocol == ip_protocol::udp && !p.is_later_fragment && !(Dns && is_on_dns_port(p)))
         return detail::note_short_header(p, flow.spin);
     if constexpr (reads_streams) {
-      if (!flow.handshake_marked(slot::settled | slot::settled_ssh) || p.has_flag(tcp_flag::syn)) return false;
+      if (!flow.handshake_marked(slot::settled | slot::settled_ssh)) return false;
       if constexpr (Ssh)
         if (flow.handshake_marked(slot::settled_ssh) && p.payload_len != 0 && p.has_tcp_header &&
             !p.has_flag(tcp_flag::rst))
@@ -4583,13 +4583,13 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
 
   void read_segment(slot& flow, const packet& p) {
     if (p.has_flag(tcp_flag::syn)) note_syn(flow, p);
-    if (p.payload_len == 0 || p.has_flag(tcp_flag::rst)) return;
+    const bool is_read = p.payload_len != 0 && !p.has_flag(tcp_flag::rst);
     stream_position& s = flow.streams[p.dir];
-    if (s.stage != place::over) read_payload(flow, p, s);
+    if (is_read && s.stage != place::over) read_payload(flow, p, s);
     if constexpr (Ssh)
       if (protocol_of(flow) == handshake_protocol::ssh) {
-        record(flow).ssh.client = client_of(flow, p);
-        count_encrypted(record(flow).ssh, p);
+        record(flow).ssh.client = client_of(flow, p);  // which a SYN may have told
+        if (is_read) count_encrypted(record(flow).ssh, p);
       }
   }
   /// Behind the end of both streams a SYN no longer changes who is the client.
@@ -4709,7 +4709,7 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
     s.read = static_cast<std::uint16_t>(s.read + run.length);
     s.next_sequence += static_cast<std::uint32_t>(run.length);
     if (s.stage == place::at_start) choose_reading(flow, s, run, now.on_dns_port);
-    if (s.stage == place::between_lines) run = pass_lines(flow, s, at, run);
+    if (s.stage == place::between_lines) run = pass_lines(flow, dir, at, run);
     if (s.stage == place::in_record && !run.empty()) {
       const std::uint16_t begin = static_cast<std::uint16_t>(s.read - run.length);
       if constexpr (Tls)
@@ -4741,26 +4741,38 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
       if constexpr (Tls)
         if (open) record(flow).protocol = handshake_protocol::tls, record(flow).tls = {};
       s.stage = place::in_record;
-    } else if (Ssh && (open || protocol == handshake_protocol::ssh)) {
+    } else if (Ssh && may_be_of_ssh(flow)) {
       s.stage = place::between_lines;
     }
   }
+  /// A record of TLS is none while no hello was recognised: that its first byte may open one says little.
+  bool may_be_of_ssh(const slot& flow) const {
+    const handshake_protocol protocol = protocol_of(flow);
+    if constexpr (Tls)
+      if (protocol == handshake_protocol::tls) return !record(flow).tls.detected();
+    return protocol != handshake_protocol::dns;
+  }
   /// Goes on to the line that begins with "SSH-". Returns what follows these letters.
-  bytes pass_lines(slot& flow, stream_position& s, std::uint16_t at, bytes run) {
+  bytes pass_lines(slot& flow, direction dir, std::uint16_t at, bytes run) {
+    stream_position& s = flow.streams[dir];
     bool found = false;
     const std::size_t behind = find_ssh_line(run, at, s.letters, found);
-    const handshake_protocol protocol = protocol_of(flow);
     const bool begins = s.letters != stream_position::inside_line && s.letters != 0;
     // The other direction may have made it a record of another protocol by now, whose messages lie in its buffer.
-    const bool is_anothers = protocol == handshake_protocol::tls || protocol == handshake_protocol::dns;
-    if (is_anothers || (!found && !begins && at + run.length > last_ssh_line_start)) {
+    if (!may_be_of_ssh(flow) || (!found && !begins && at + run.length > last_ssh_line_start)) {
       s.stage = place::over;
     } else if (found) {
       if constexpr (Ssh)
-        if (protocol != handshake_protocol::ssh) record(flow).protocol = handshake_protocol::ssh, record(flow).ssh = {};
+        if (protocol_of(flow) != handshake_protocol::ssh) become_ssh(flow, dir);
       s.stage = place::in_record;
     }
     return run.after(behind);
+  }
+  /// What the other direction said so far, if it was to be TLS, comes to nothing.
+  void become_ssh(slot& flow, direction dir) {
+    if (protocol_of(flow) == handshake_protocol::tls) end_stream(flow, dir == fwd ? bwd : fwd);
+    record(flow).protocol = handshake_protocol::ssh;
+    record(flow).ssh = {};
   }
   void run_is_over(slot& flow, direction dir, passing_packet& now) {
     if constexpr (Tls)
@@ -4965,9 +4977,9 @@ template <class Config, bool Tls, bool Quic, bool Ssh, bool Dns, bool KeepsTexts
     t.message_have = 0;
     t.any_message = 1;
     if (t.message_type == tls_constant::server_hello_done && r.is_server(dir)) r.has_hello_done = true;
-    if (t.is_collected && t.is_split) {
-      const buffer_type& buffer = *buffer_of(flow, dir);
-      use_hello(flow, dir, {buffer.tcp.octets, buffer.joined}, r, t);
+    const buffer_type* const buffer = t.is_collected && t.is_split ? buffer_of(flow, dir) : nullptr;
+    if (buffer != nullptr) {
+      use_hello(flow, dir, {buffer->tcp.octets, buffer->joined}, r, t);
       empty_buffer(flow, dir);
     }
   }

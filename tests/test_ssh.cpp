@@ -256,6 +256,20 @@ TEST_CASE("the client sent the first SYN; without one the server is on port 22, 
   CHECK(server_only.at("ssh_client_version") == "");
 }
 
+TEST_CASE("a SYN behind the lines tells who is the client, too, while a stream is open") {
+  const segments line = pieces_of(true, client_start, client_line);
+  for (const unsigned reset : {0u, 0u + fb::tcp_rst}) {
+    const segment from_responder{false, server_start - 1, {}, static_cast<std::uint8_t>(fb::tcp_syn | reset)};
+    const segment answered{true, client_start - 1, {}, static_cast<std::uint8_t>(fb::tcp_syn | fb::tcp_ack | reset)};
+    for (const segment& s : {from_responder, answered}) {
+      const answers got = ask(line + segments{s});
+      CHECK(got.at("ssh_client_software") == "");
+      CHECK(got.at("ssh_server_software") == "OpenSSH_9.6");
+    }
+  }
+  CHECK(ask(line).at("ssh_client_software") == "OpenSSH_9.6");
+}
+
 // ---- Counts
 
 TEST_CASE("key exchange packets are those that bring bytes of messages 20 to 49 in the clear") {
@@ -332,6 +346,23 @@ struct only_ssh : roomy {
 TEST_CASE("in an engine without TLS a stream may begin with its record types") {
   const answers got = ask<only_ssh>(conversation(octets{22} + ascii("\nSSH-2.0-x\n"), {}));
   CHECK(got.at("ssh_client_software") == "x");
+}
+
+TEST_CASE("SSH is not hidden by a byte of the other side that might have opened TLS") {
+  const segments server = pieces_of(false, server_start, server_line + kexinit(lists_of("s")));
+  const segments tempted{{true, client_start, octets{22}}}, early{{true, client_start + 50, octets(20, 'x')}};
+  for (const segments& client : {tempted, tempted + early, early + tempted}) {
+    const answers got = ask(client + server);
+    CHECK(got.at("ssh_server_software") == "dropbear");
+    CHECK(got.at("ssh_hassh_server") == hassh_of(lists_of("s"), true));
+    CHECK(got.at("tls_detected") == "false");
+  }
+  const answers split = ask(opening() + pieces_of(false, server_start, slice(server_line, 0, 3)) + tempted +
+                            pieces_of(false, server_start + 3, slice(server_line, 3, server_line.size())));
+  CHECK(split.at("ssh_server_software") == "dropbear");
+  const answers hello = ask(pieces_of(true, client_start, handshake(message(client_hello{}))) + server);
+  CHECK(hello.at("tls_detected") == "true");
+  CHECK(hello.at("ssh_detected") == "false");
 }
 
 struct small_buffer : roomy {
