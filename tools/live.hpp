@@ -148,10 +148,10 @@ template <class Engine, class Output> class worker {
   void run() {
     sink& rows = output_;
     std::size_t late = 0;
-    while (!stopped || late < most_late_blocks) {
-      if (stopped) ++late;
+    for (bool ending = false; !ending || late < most_late_blocks; ending = stopped) {
+      if (ending) ++late;
       const bool had_block = ring.take_block([&](const jj::frame& frame) { add(frame); }, [&] { feed_batch(); });
-      if (!had_block && !idle() && stopped) break;
+      if (!had_block && !idle() && ending) break;  // a signal that ends the wait is not the end of what the ring holds
       if (clock::now() >= next_report_) make_report();
     }
     engine->flush(rows);
