@@ -564,7 +564,7 @@ class progress_bar {
     shown_ = true;
     constexpr std::uint64_t width = 40;
     const std::uint64_t filled = whole != 0 ? width * std::min(position, whole) / whole : 0;  // files may grow
-    std::fprintf(stderr, "\r[%.*s%*s] %llu MB", static_cast<int>(filled), "########################################",
+    std::fprintf(stderr, "\r[%.*s%*s] %llu MiB", static_cast<int>(filled), "########################################",
                  static_cast<int>(width - filled), "", static_cast<unsigned long long>(position >> 20));
   }
   void clear() {

@@ -42,7 +42,7 @@ jj::bytes ip_packet(jj::bytes frame) {
   if (is_qos) header += (flags & 0x80) != 0 ? 6 : 2;  // HT control behind QoS control
   static constexpr std::uint8_t snap[] = {0xAA, 0xAA, 0x03, 0, 0, 0};
   if (frame.length < header + 8 || std::memcmp(frame.data + header, snap, sizeof snap) != 0) return {};
-  const unsigned ether_type = frame.data[header + 6] << 8 | frame.data[header + 7];
+  const unsigned ether_type = static_cast<unsigned>(frame.data[header + 6] << 8 | frame.data[header + 7]);
   if (ether_type != 0x0800 && ether_type != 0x86DD) return {};
   return {frame.data + header + 8, frame.length - header - 8};
 }

@@ -14,8 +14,8 @@ run() { # EXAMPLE RUNNER FLAG...
     "$work/run" > "$work/answer" || return 1
   note=$(cat "$work/answer")
 }
-freertos() { run freertos_task run_freertos "-I$here/stubs"; }
-esp32() { run esp32_promiscuous run_esp32 "-I$here/stubs"; }
+freertos() { run freertos_task run_freertos -isystem "$here/stubs"; }
+esp32() { run esp32_promiscuous run_esp32 -isystem "$here/stubs"; }
 lwip() { run lwip_hook run_lwip "$@" -isystem /usr/include/lwip; }
 lwip_without_os() { # Debian's options but for that
   mkdir "$work/no_sys" && printf '#include </usr/include/lwip/lwipopts.h>\n#undef NO_SYS\n#define NO_SYS 1\n' > "$work/no_sys/lwipopts.h" &&
