@@ -1,9 +1,10 @@
 // What a group says of a flow is the same whether it is selected alone or with all others: a model trained on everything
 // runs on a device that computes a part. alone CAPTURE...: each group by itself, bit for bit, against an engine with all.
 //
-// Left out: the connection groups, which say what was known when the flow was reported, and in which order a flush reports
-// flows depends on what they hold; end_reason, because which flows a packet finds idle does, too; handshake_state, which
-// tells what the other groups selected could not keep. ja4 needs what reads hellos in QUIC, so tls stands beside quic.
+// The connection groups say what was known when the flow was reported, and in which order flows are depends on what they
+// hold: they are read again when all have ended. Left out: end_reason, because which flows a packet finds idle depends on
+// that, too; handshake_state, which tells what the other groups selected could not keep. ja4 needs what reads hellos in
+// QUIC, so tls stands beside quic.
 #include "tools/capture_file.hpp"
 // comes first: it sets the size of file offsets
 #include <algorithm>
@@ -28,6 +29,7 @@ template <class... Groups> struct with : jj::default_config {
   static constexpr std::size_t max_flows = 8192, log_chunks = 65'536, sample_chunks = 65'536, long_flows = 1024;
   static constexpr std::size_t text_chunks = 65'536, handshake_records = 8192, handshake_buffers = 512;
   static constexpr std::size_t handshake_buffer_bytes = 16'384, max_fragments = 512;
+  static constexpr std::size_t max_hosts = 8192;
   static constexpr jj::link_type link = jj::link_type::per_frame;
 };
 using everything =
@@ -87,18 +89,35 @@ template <class View> std::string name_of(const View& flow) {
   return bits_of(flow.start_ns()) + bits_of(flow.address(jj::fwd)) + bits_of(flow.address(jj::bwd)) +
          bits_of(flow.port(jj::fwd)) + bits_of(flow.port(jj::bwd)) + bits_of(flow.protocol()) + bits_of(flow.packets());
 }
-template <class Config> flows told_by(const std::vector<captured_frame>& capture) {
+template <class Row> features features_of(const Row& row) {
+  features out;
+  jj::for_each_feature(
+      row, [&out](const jj::feature_info& info, const auto& value) { out.emplace_back(info.name, bits_of(value)); });
+  return out;
+}
+/// An engine through which the whole capture went; tell(row, flow) is called for every flow.
+template <class Config, class Tell> jj::engine<Config>& fed(const std::vector<captured_frame>& capture, Tell&& tell) {
   static jj::engine<Config> engine;
   std::memset(static_cast<void*>(&engine), 0, sizeof engine);
+  const auto sink = [&tell](const auto& row, const auto& flow, jj::end_reason) { tell(row, flow); };
+  for (const captured_frame& one : capture) engine.feed(one.frame, sink);
+  engine.flush(sink);
+  return engine;
+}
+template <class Config> flows told_by(const std::vector<captured_frame>& capture) {
   flows out;
-  const auto keep = [&out](const auto& row, const auto& flow, jj::end_reason) {
-    features all;
-    jj::for_each_feature(
-        row, [&all](const jj::feature_info& info, const auto& value) { all.emplace_back(info.name, bits_of(value)); });
-    out.emplace(name_of(flow), std::move(all));
-  };
-  for (const captured_frame& one : capture) engine.feed(one.frame, keep);
-  engine.flush(keep);
+  fed<Config>(capture, [&out](const auto& row, const auto& flow) { out.emplace(name_of(flow), features_of(row)); });
+  return out;
+}
+/// Of the connection groups, when everything is known.
+template <class Config> flows told_at_the_end(const std::vector<captured_frame>& capture) {
+  std::vector<std::pair<std::string, jj::flow_ends>> reported;
+  auto& engine = fed<Config>(
+      capture, [&reported](const auto&, const auto& flow) { reported.emplace_back(name_of(flow), flow.ends()); });
+  while (!engine.refresh(1'000'000)) {
+  }
+  flows out;
+  for (const auto& [name, ends] : reported) out.emplace(name, features_of(engine.reread(ends)));
   return out;
 }
 
@@ -119,14 +138,16 @@ void compare(const char* path, const features& alone, const features& all) {
     if (place->second != value) differs(path, name);
   }
 }
-template <class... Groups>
-void compare_alone(const char* path, const std::vector<captured_frame>& capture, const flows& all) {
-  const flows alone = told_by<with<Groups...>>(capture);
+void compare(const char* path, const flows& alone, const flows& all) {
   if (alone.size() != all.size()) return differs(path, "another number of flows");
   for (auto one = alone.begin(), other = all.begin(); one != alone.end(); ++one, ++other) {
     if (one->first != other->first) return differs(path, "other flows");
     compare(path, one->second, other->second);
   }
+}
+template <class... Groups>
+void compare_alone(const char* path, const std::vector<captured_frame>& capture, const flows& all) {
+  compare(path, told_by<with<Groups...>>(capture), all);
 }
 void compare_groups(const char* path) {
   const std::vector<captured_frame> capture = frames_of(path);
@@ -149,6 +170,9 @@ void compare_groups(const char* path) {
   compare_alone<jj::fingerprint>(path, capture, all);
   compare_alone<jj::entropy>(path, capture, all);
   compare_alone<jj::padding>(path, capture, all);
+
+  const flows at_the_end = told_at_the_end<with<jj::flow_groups, jj::connection>>(capture);
+  compare(path, told_at_the_end<with<jj::connection>>(capture), at_the_end);
 }
 
 }  // namespace
