@@ -32,9 +32,11 @@ template <class... Groups> struct with : jj::default_config {
   static constexpr std::size_t max_hosts = 8192;
   static constexpr jj::link_type link = jj::link_type::per_frame;
 };
-using everything =
-    with<jj::flow_identifier, jj::flow_meta, jj::timing, jj::gap_sequences, jj::splt_sequences, jj::size, jj::tcp,
-         jj::tls, jj::quic, jj::ssh, jj::dns, jj::tls_texts, jj::quic_texts, jj::fingerprint, jj::entropy, jj::padding>;
+/// Each alone; and together all.
+using selections =
+    jj::type_list<jj::flow_identifier, jj::flow_addresses, jj::flow_ports, jj::flow_totals, jj::timing,
+                  jj::gap_sequences, jj::splt_sequences, jj::size, jj::tcp, jj::type_list<jj::tls, jj::quic>, jj::quic,
+                  jj::ssh, jj::dns, jj::tls_texts, jj::quic_texts, jj::fingerprint, jj::entropy, jj::padding>;
 
 // ---- Captures
 
@@ -145,32 +147,14 @@ void compare(const char* path, const flows& alone, const flows& all) {
     compare(path, one->second, other->second);
   }
 }
-template <class... Groups>
-void compare_alone(const char* path, const std::vector<captured_frame>& capture, const flows& all) {
-  compare(path, told_by<with<Groups...>>(capture), all);
+template <class... Selections>
+void compare_each(const char* path, const std::vector<captured_frame>& capture, jj::type_list<Selections...>) {
+  const flows all = told_by<with<Selections...>>(capture);
+  (compare(path, told_by<with<Selections>>(capture), all), ...);
 }
 void compare_groups(const char* path) {
   const std::vector<captured_frame> capture = frames_of(path);
-  const flows all = told_by<everything>(capture);
-  compare_alone<jj::flow_identifier>(path, capture, all);
-  compare_alone<jj::flow_addresses>(path, capture, all);
-  compare_alone<jj::flow_ports>(path, capture, all);
-  compare_alone<jj::flow_totals>(path, capture, all);
-  compare_alone<jj::timing>(path, capture, all);
-  compare_alone<jj::gap_sequences>(path, capture, all);
-  compare_alone<jj::splt_sequences>(path, capture, all);
-  compare_alone<jj::size>(path, capture, all);
-  compare_alone<jj::tcp>(path, capture, all);
-  compare_alone<jj::tls, jj::quic>(path, capture, all);
-  compare_alone<jj::quic>(path, capture, all);
-  compare_alone<jj::ssh>(path, capture, all);
-  compare_alone<jj::dns>(path, capture, all);
-  compare_alone<jj::tls_texts>(path, capture, all);
-  compare_alone<jj::quic_texts>(path, capture, all);
-  compare_alone<jj::fingerprint>(path, capture, all);
-  compare_alone<jj::entropy>(path, capture, all);
-  compare_alone<jj::padding>(path, capture, all);
-
+  compare_each(path, capture, selections{});
   const flows at_the_end = told_at_the_end<with<jj::flow_groups, jj::connection>>(capture);
   compare(path, told_at_the_end<with<jj::connection>>(capture), at_the_end);
 }
